@@ -1,0 +1,88 @@
+"""Predictions in, rows out. Formulas in plain numpy; the tests compare each with scikit-learn.
+
+`labels`: int64 (N,), -1 = not labelled, left out; `probabilities`: float (N, K), each row sums to 1.
+"""
+
+import numpy as np
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """int64 (K, K): row = true class, column = predicted class."""
+    return np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017): how far, on average, confidence and accuracy lie apart.
+
+    The images are put into `bins` equal steps of confidence; each bin weighs what it holds. 0 is perfect."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(index, right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> dict:
+    """All figures of one target with one class an image.
+
+    Returns `accuracy, macro_precision, macro_recall, macro_f1, balanced_accuracy, log_loss, calibration_error, n`,
+    `per_class` (class -> precision, recall, f1, n) and `confusion` (list of rows). Macro figures are means over the classes
+    that have an image; a class that is never predicted has precision 0. Raises ValueError where no image is labelled."""
+    labelled = labels >= 0
+    labels, probabilities = labels[labelled], probabilities[labelled].astype(np.float64)
+    if not len(labels):
+        raise ValueError("metrics: no labelled image to measure on")
+    matrix = confusion_matrix(labels, probabilities.argmax(1), len(classes))
+    hits, true, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
+    precision, recall = hits / np.maximum(predicted, 1), hits / np.maximum(true, 1)
+    f1 = 2 * hits / np.maximum(true + predicted, 1)
+    present = true > 0
+    picked = probabilities[np.arange(len(labels)), labels]
+    return {
+        "accuracy": float(hits.sum() / len(labels)),
+        "macro_precision": float(precision[present].mean()),
+        "macro_recall": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
+        "balanced_accuracy": float(recall[present].mean()),
+        "log_loss": float(-np.log(np.clip(picked, 1e-15, 1)).mean()),
+        "calibration_error": calibration_error(labels, probabilities),
+        "n": len(labels),
+        "per_class": {
+            name: {"precision": float(precision[i]), "recall": float(recall[i]), "f1": float(f1[i]), "n": int(true[i])}
+            for i, name in enumerate(classes)
+        },
+        "confusion": matrix.tolist(),
+    }
+
+
+def multilabel(labels: np.ndarray, probabilities: np.ndarray, names, threshold: float = 0.5) -> dict:
+    """All figures of one target with K independent labels an image; `labels` float32 (N, K), NaN = not coded, left out.
+
+    Returns `accuracy` (binary, over all coded labels), `micro_f1`, `macro_f1` (labels with a positive), `n` and
+    `per_class` (label -> precision, recall, f1, n positives)."""
+    coded = ~np.isnan(labels)
+    if not coded.any():
+        raise ValueError("metrics: no coded label to measure on")
+    true, said = (labels == 1) & coded, (probabilities >= threshold) & coded
+    hits, positives, claims = (true & said).sum(0), true.sum(0), said.sum(0)
+    f1 = 2 * hits / np.maximum(positives + claims, 1)
+    return {
+        "accuracy": float((true == said)[coded].mean()),
+        "micro_f1": float(2 * hits.sum() / max(positives.sum() + claims.sum(), 1)),
+        "macro_f1": float(f1[positives > 0].mean()) if (positives > 0).any() else 0.0,
+        "n": int(coded.any(1).sum()),
+        "per_class": {
+            name: {
+                "precision": float(hits[i] / max(claims[i], 1)),
+                "recall": float(hits[i] / max(positives[i], 1)),
+                "f1": float(f1[i]),
+                "n": int(positives[i]),
+            }
+            for i, name in enumerate(names)
+        },
+    }
+
+
+def mean_and_deviation(values) -> tuple[float, float | None]:
+    """Mean and sample standard deviation (n - 1) over seeds; None where one value has no spread."""
+    values = np.asarray(values, float)
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None

@@ -1,0 +1,109 @@
+"""The experiments, read from `reports/plan.toml`: which table has which rows, and which `RunSpec`s make a row.
+
+A table of the plan has settings common to its rows (`spec`), rows that change some of them, and for each profile what that
+profile changes (`quick`: built-in faces, few epochs). The plan is data: a new row is three lines of TOML.
+"""
+
+import copy
+import itertools
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit import runs
+
+PROFILES = ("quick", "full")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: `labels` name it (column -> value), `specs` make it, one a seed."""
+
+    labels: dict
+    specs: tuple[runs.RunSpec, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the plan for one profile. `settings`: title, text, lab, published, measures, as the plan has them."""
+
+    id: str
+    profile: str
+    settings: dict
+    rows: tuple[Row, ...]
+    folder: Path  # reports/<profile>
+    store: runs.Store
+    data_dir: str
+
+    def faces(self, row: int = 0):
+        """The FaceSet of a row."""
+        return runs.faces_of(self.rows[row].specs[0], self.data_dir)
+
+    def run(self, force: bool = False, progress: bool = True) -> list[list[runs.RunResult]]:
+        """All rows, each with one result a seed; kept ones are not trained again."""
+        specs = [spec for row in self.rows for spec in row.specs]
+        results = iter(runs.run_all(specs, self.store, self.data_dir, force, progress))
+        return [[next(results) for _ in row.specs] for row in self.rows]
+
+
+def read_plan(reports_dir: str | Path = "../reports") -> dict:
+    """The plan as TOML has it. Raises FileNotFoundError where the folder has none."""
+    path = Path(reports_dir) / "plan.toml"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no plan.toml there; give the folder `reports` of the checkout")
+    return tomllib.loads(path.read_text())
+
+
+def check_profile(profile: str) -> None:
+    """Raise ValueError for a profile that does not exist."""
+    if profile not in PROFILES:
+        raise ValueError(f"profile: expected one of {', '.join(PROFILES)}, got '{profile}'")
+
+
+def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../data", reports_dir="../reports") -> Table:
+    """The table `id`, its rows as specs. `data` names a data set to use in place of the profile's own."""
+    check_profile(profile)
+    plan = read_plan(reports_dir)
+    if id not in plan["table"]:
+        raise ValueError(f"table '{id}': expected one of {', '.join(plan['table'])}")
+    settings = plan["table"][id]
+    of_profile = settings.get(profile, {})
+    base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
+    seeds = of_profile.get("seeds", settings.get("seeds", [0]))
+    rows = []
+    for labels, changes in _rows(settings.get("row", [{}]), settings.get("grid", {}), profile):
+        spec = merge(merge(base, changes), of_profile.get("spec", {}))
+        if data:
+            spec["data"] = {"name": data, "size": spec["data"]["size"]}
+        rows.append(Row(labels, tuple(runs.RunSpec.from_dict({**spec, "seed": seed}) for seed in seeds)))
+    folder = Path(reports_dir) / profile
+    store = runs.Store(folder / "rows", Path(reports_dir) / "runs")
+    return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
+
+
+def merge(base: dict, changes: dict) -> dict:
+    """`base` with `changes` on top. Inner tables are merged too, but `data` and `augment` are replaced whole: half of one
+    data set's options means nothing to another."""
+    merged = copy.deepcopy(base)
+    for name, value in changes.items():
+        inner = isinstance(value, dict) and isinstance(merged.get(name), dict) and name not in ("data", "augment")
+        merged[name] = merge(merged[name], value) if inner else copy.deepcopy(value)
+    return merged
+
+
+def _rows(rows: list[dict], grid: dict, profile: str):
+    """(labels, changes) of every row of this profile, times every combination of the grid (`config.learning_rate` -> values)."""
+    for row in rows:
+        if row.get("profile", profile) != profile:
+            continue
+        labels = {name: value for name, value in row.items() if name not in ("spec", "profile")}
+        for values in itertools.product(*grid.values()):
+            changes = copy.deepcopy(row.get("spec", {}))
+            for path, value in zip(grid, values):
+                *tables, name = path.split(".")
+                place = changes
+                for table in tables:
+                    place = place.setdefault(table, {})
+                place[name] = value
+            named = {path.split(".")[-1]: value for path, value in zip(grid, values)}
+            yield {**labels, **named}, changes

@@ -1,0 +1,245 @@
+"""Rows of tables: what is to be trained (`RunSpec`), what came out (`RunResult`), and the store that keeps them.
+
+A spec is plain data. Its key is a hash of the spec, of the data's fingerprint and of `ENGINE`, so a row that is kept never
+has to be trained again, and a row whose spec or data changed is another row. A store is two folders:
+  rows/<key>.json   the result: small, committed for the full profile, so that a fresh clone goes on from it
+  runs/<key>/       weights.pt: not committed
+Everything is written to a temporary name, then renamed: a killed process leaves no half row, and two processes that finish
+the same row leave one of the two equal results.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+import traceback
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from labkit import datasets, metrics, models, splits, training
+from labkit.training import TrainConfig
+
+# Raise it when the numbers that training gives change on purpose: all kept rows are then trained anew.
+ENGINE = 1
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training. `data`: options of `datasets.load`; `split`: options of `splits.make` (its seed is this spec's unless
+    it names one); `model`: a name or blocks, see `models.find`; `targets`: what the network predicts; `oversample`: the
+    target whose classes are made equally frequent in training, or None."""
+
+    data: dict
+    split: dict
+    model: str
+    targets: tuple[str, ...]
+    config: TrainConfig = field(default_factory=TrainConfig)
+    seed: int = 0
+    oversample: str | None = None
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "RunSpec":
+        """The inverse of `dataclasses.asdict`. Raises TypeError for a field that does not exist."""
+        return cls(**{**values, "targets": tuple(values["targets"]), "config": TrainConfig(**values.get("config", {}))})
+
+    def as_dict(self) -> dict:
+        """Plain values, exactly as JSON gives them back."""
+        return json.loads(json.dumps(asdict(self)))
+
+    def key(self, fingerprint: str) -> str:
+        """16 hexadecimal digits: the same for the same training."""
+        content = json.dumps([self.as_dict(), fingerprint, ENGINE], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came out of a spec. `metrics`: part ("train", "validation", "test") -> target -> `metrics.classification`;
+    `history`: one dict an epoch; `seconds`: of training; `error`: the last line of the traceback where it failed."""
+
+    key: str
+    spec: dict
+    engine: int
+    fingerprint: str
+    device: str
+    versions: dict
+    commit: str
+    time: str
+    metrics: dict = field(default_factory=dict)
+    history: list = field(default_factory=list)
+    stopped: str = ""
+    parameters: int = 0
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+    precision: str = ""
+    error: str | None = None
+
+    def value(self, measure: str = "accuracy", target: str | None = None, part: str = "test") -> float:
+        """One figure, of the first target unless one is named. Raises ValueError where the row failed."""
+        if self.error:
+            raise ValueError(f"row {self.key} failed: {self.error}")
+        return self.metrics[part][target or self.spec["targets"][0]][measure]
+
+
+class Store:
+    """Kept rows and weights. `rows` and `runs` are folders, made when first written to."""
+
+    def __init__(self, rows: str | Path, runs: str | Path):
+        self.rows, self.runs = Path(rows), Path(runs)
+
+    def read(self, key: str) -> RunResult | None:
+        """The kept result of this key, or None."""
+        path = self.rows / f"{key}.json"
+        return RunResult(**json.loads(path.read_text())) if path.exists() else None
+
+    def find(self, spec: RunSpec) -> RunResult | None:
+        """The kept result of this spec whatever the data's fingerprint: for a clone that has the rows but not the data."""
+        wanted = spec.as_dict()
+        for path in sorted(self.rows.glob("*.json")):
+            row = json.loads(path.read_text())
+            if row["spec"] == wanted and row["engine"] == ENGINE:
+                return RunResult(**row)
+        return None
+
+    def write(self, result: RunResult, model=None) -> None:
+        """Keep a result, and its weights first, since the row is what says that the run is whole."""
+        if model is not None:
+            folder = self.runs / result.key
+            folder.mkdir(parents=True, exist_ok=True)
+            training.save(folder / "weights.pt", model, spec=result.spec)
+        self.rows.mkdir(parents=True, exist_ok=True)
+        temporary = self.rows / f".{result.key}.{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(asdict(result), indent=1) + "\n")
+        temporary.replace(self.rows / f"{result.key}.json")
+
+
+@lru_cache(maxsize=3)
+def _load(options: str, data_dir: str):
+    return datasets.load(**json.loads(options), data_dir=data_dir)
+
+
+def faces_of(spec: RunSpec, data_dir="data"):
+    """The FaceSet of a spec; the last three stay in memory, since neighbouring rows mostly share theirs."""
+    return _load(json.dumps(spec.data, sort_keys=True), str(data_dir))
+
+
+def parts_of(spec: RunSpec, faces) -> dict:
+    """part -> FaceSet; the training part not yet oversampled."""
+    split = splits.make(faces, **{"seed": spec.seed, **spec.split})
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {name: faces.take(index) for name, index in parts.items() if len(index)}
+
+
+def new_model(spec: RunSpec, faces):
+    """The untrained network of a spec: one head a target, as many outputs as it has classes."""
+    missing = [t for t in spec.targets if t not in faces.targets]
+    if missing:
+        raise ValueError(f"target '{missing[0]}': {faces.source} has {', '.join(faces.targets)}")
+    outputs = {t: len(faces.classes[t]) for t in spec.targets}
+    multilabel = tuple(t for t in spec.targets if faces.is_multilabel(t))
+    return models.build(spec.model, outputs, multilabel, faces.images.shape[-1], spec.seed)
+
+
+def _measure(model, faces, targets, precision) -> dict:
+    predicted = training.predict(model, faces.images, precision=precision)
+    measure = {True: metrics.multilabel, False: metrics.classification}
+    return {t: measure[faces.is_multilabel(t)](faces.targets[t], predicted[t], faces.classes[t]) for t in targets}
+
+
+def _train(spec: RunSpec, faces, progress):
+    """Train a spec and measure every part; returns the model and the fields of its result."""
+    parts = parts_of(spec, faces)
+    train = parts["train"]
+    if spec.oversample:
+        train = train.take(splits.oversample(train, np.arange(len(train)), spec.oversample, spec.seed))
+    model = new_model(spec, faces)
+    start = time.perf_counter()
+    history = training.fit(model, train, parts.get("validation"), spec.config, spec.seed, progress=progress)
+    seconds = time.perf_counter() - start
+    rounded = [{name: round(value, 5) for name, value in row.items()} for row in history.rows]
+    return model, {
+        "metrics": {name: _measure(model, part, spec.targets, spec.config.precision) for name, part in parts.items()},
+        "history": rounded,
+        "stopped": history.stopped,
+        "precision": training.fast_precision(training.best_device()) if spec.config.precision == "auto" else spec.config.precision,
+        "parameters": models.count_parameters(model),
+        "seconds": round(seconds, 2),
+        "images_per_second": round(len(train) * len(rounded) / seconds, 1),
+    }
+
+
+def provenance() -> dict:
+    """Where and with what a row is made: device, versions, git commit, time (UTC)."""
+    device = training.best_device()
+    root = Path(__file__).parents[1]
+    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
+    git = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__, "opencv": cv2.__version__}
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads",
+        "versions": versions,
+        "commit": git.stdout.strip() if git else "",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def run(spec: RunSpec, store: Store, data_dir="data", force: bool = False, progress: bool = True) -> tuple[RunResult, bool]:
+    """The result of `spec`, and whether it had to be trained. Kept rows are read, others trained and kept; a training that
+    fails is kept with its error and tried again by the next call. Without its data a spec can only be read: raises
+    `datasets.DataMissing` where it was never kept."""
+    try:
+        faces = faces_of(spec, data_dir)
+    except datasets.DataMissing:
+        kept = store.find(spec)
+        if kept is None:
+            raise
+        return kept, False
+    key = spec.key(faces.fingerprint)
+    kept = store.read(key)
+    if kept and not kept.error and not force:
+        return kept, False
+    common = {"key": key, "spec": spec.as_dict(), "engine": ENGINE, "fingerprint": faces.fingerprint, **provenance()}
+    model = None
+    try:
+        model, fields = _train(spec, faces, progress)
+    except (ValueError, RuntimeError, ArithmeticError) as error:
+        fields = {"error": "".join(traceback.format_exception_only(error)).strip()}
+    result = RunResult(**common, **fields)
+    store.write(result, model)
+    return result, True
+
+
+def run_all(specs: list[RunSpec], store: Store, data_dir="data", force: bool = False, progress: bool = True) -> list[RunResult]:
+    """All of `specs` in their order; says how many rows were kept and how many trained. A failed row stops no other."""
+    results, trained = [], 0
+    with tqdm(specs, unit="row", disable=not progress) as bar:
+        for spec in bar:
+            result, new = run(spec, store, data_dir, force, progress)
+            results.append(result)
+            trained += new
+            bar.set_postfix_str(f"{trained} trained, {len(results) - trained} kept")
+    return results
+
+
+def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):
+    """The network of a kept row. Where the clone has the row but not its weights, it is trained once more."""
+    spec = RunSpec.from_dict(result.spec)
+    faces = faces_of(spec, data_dir)
+    path = store.runs / result.key / "weights.pt"
+    if not path.exists():
+        model, _ = _train(spec, faces, progress)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        training.save(path, model, spec=result.spec)
+        return model
+    model = new_model(spec, faces)
+    model.load_state_dict(training.load(path)[0])
+    return model

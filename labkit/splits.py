@@ -1,0 +1,125 @@
+"""Who trains, who is tested: index arrays into a `FaceSet`.
+
+A `Split` holds int64 index arrays that share no image. Everything is drawn from `seed` alone. Taught in notebook 01.
+"""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from labkit.faces import UNLABELLED, FaceSet
+
+KINDS = ("random", "stratified", "official", "by_subject", "k_fold")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """int64 index arrays; `validation` chooses, `test` only measures. Either may be empty."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def make(faces: FaceSet, kind: str, seed: int = 0, test: float = 0.2, validation: float = 0.0, **options) -> Split:
+    """Split `faces` as `kind` says. `test` and `validation` are shares of all images (official: of what trains).
+
+    random: every image alike. stratified: each class of `target` in the same shares. by_subject: no person on both sides.
+    k_fold: `fold` of `folds` is the test part. official: `faces.split`, where `train` trains and `test_name` tests.
+    Raises ValueError for a kind, share or label that does not fit.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"split: expected kind to be one of {', '.join(KINDS)}, got '{kind}'")
+    if not (0 <= test < 1 and 0 <= validation < 1 and test + validation < 1):
+        raise ValueError(f"split: shares must lie in 0..1 and leave something to train on, got test {test}, validation {validation}")
+    makers = {
+        "random": _random,
+        "stratified": _stratified,
+        "by_subject": _by_subject,
+        "official": _official,
+        "k_fold": _k_fold,
+    }
+    return makers[kind](faces, np.random.default_rng(seed), test, validation, **options)
+
+
+def _cut(order: np.ndarray, test: float, validation: float) -> Split:
+    n_test, n_validation = round(len(order) * test), round(len(order) * validation)
+    rest = order[n_test:]
+    return Split(train=rest[n_validation:], validation=rest[:n_validation], test=order[:n_test])
+
+
+def _join(parts: list[Split], rng) -> Split:
+    return Split(*(rng.permutation(np.concatenate([getattr(p, name) for p in parts])) for name in ("train", "validation", "test")))
+
+
+def _random(faces, rng, test, validation):
+    return _cut(rng.permutation(len(faces)), test, validation)
+
+
+def _stratified(faces, rng, test, validation, target):
+    labels = _class_labels(faces, target)
+    return _join([_cut(rng.permutation(np.flatnonzero(labels == c)), test, validation) for c in np.unique(labels)], rng)
+
+
+def _by_subject(faces, rng, test, validation):
+    if faces.subjects is None:
+        raise ValueError(f"split: by_subject needs to know who is in each picture, which {faces.source or 'this set'} does not say")
+    people, index = np.unique(faces.subjects, return_inverse=True)
+    parts = _cut(rng.permutation(len(people)), test, validation)
+    return Split(*(rng.permutation(np.flatnonzero(np.isin(index, p))) for p in (parts.train, parts.validation, parts.test)))
+
+
+def _official(faces, rng, test, validation, test_name="public_test"):
+    present = () if faces.split is None else np.unique(faces.split).tolist()
+    for name in ("train", test_name):
+        if name not in present:
+            raise ValueError(f"split: official needs images marked '{name}'; this set has {', '.join(present) or 'no official split'}")
+    training = _cut(rng.permutation(np.flatnonzero(faces.split == "train")), 0, validation)
+    return Split(training.train, training.validation, np.flatnonzero(faces.split == test_name))
+
+
+def _k_fold(faces, rng, test, validation, fold, folds=4):
+    if not 0 <= fold < folds:
+        raise ValueError(f"split: fold must be 0 to {folds - 1}, got {fold}")
+    parts = np.array_split(rng.permutation(len(faces)), folds)
+    rest = np.concatenate([p for i, p in enumerate(parts) if i != fold])
+    inner = _cut(rest, 0, validation)
+    return Split(inner.train, inner.validation, parts[fold])
+
+
+def _class_labels(faces: FaceSet, target: str) -> np.ndarray:
+    if target not in faces.targets:
+        raise ValueError(f"target '{target}': expected one of {', '.join(faces.targets)}")
+    if faces.is_multilabel(target):
+        raise ValueError(f"target '{target}' holds several labels an image; expected one with one class an image")
+    return faces.targets[target]
+
+
+def oversample(faces: FaceSet, train: np.ndarray, target: str, seed: int = 0) -> np.ndarray:
+    """Training indices in which every class of `target` stands as often as the largest: images of the small classes are
+    repeated, each as evenly as possible. Only ever give it training indices: a copy of a test image in training is a leak.
+    Images without a label stay as they are."""
+    labels = _class_labels(faces, target)[train]
+    rng = np.random.default_rng(seed)
+    largest = max(np.bincount(labels[labels != UNLABELLED]))
+    parts = [train[labels == UNLABELLED]]
+    for c in np.unique(labels[labels != UNLABELLED]):
+        members = train[labels == c]
+        whole, rest = divmod(largest, len(members))
+        parts += [np.tile(members, whole), rng.permutation(members)[:rest]]
+    return rng.permutation(np.concatenate(parts))
+
+
+def duplicates(faces: FaceSet) -> list[np.ndarray]:
+    """Groups of two or more images with exactly the same pixels, as sorted index arrays."""
+    groups = defaultdict(list)
+    for i, image in enumerate(faces.images):
+        groups[hashlib.sha256(np.ascontiguousarray(image)).digest()].append(i)
+    return [np.array(group) for group in groups.values() if len(group) > 1]
+
+
+def black(faces: FaceSet) -> np.ndarray:
+    """Indices of the images whose highest pixel is 0."""
+    return np.flatnonzero(faces.images.reshape(len(faces), -1).max(1) == 0)

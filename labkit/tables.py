@@ -1,0 +1,103 @@
+"""Rows of results beside the published figures, as CSV, Markdown and LaTeX.
+
+Columns: those that name the row, then for each measure `published`, `ours` (mean over seeds), `sd` (sample standard
+deviation), `seeds`, `difference` (ours - published), then `seconds` (of one training, mean) and `device`. Fractions, not per
+cent; what is missing is empty. With several measures their names stand in front: `test_accuracy_published`.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from labkit import metrics
+from labkit.plan import Table
+
+MEASURES = {"accuracy": ("test", "accuracy")}
+
+
+def build(table: Table, results: list, measures: dict | None = None) -> pd.DataFrame:
+    """The table as a frame. `results`: what `Table.run` gave; `measures`: name -> (part, measure) of `metrics`. A row that
+    failed has empty figures. With `each_seed` in the plan every seed gets a row of its own before the row of the mean."""
+    measures = measures or MEASURES
+    each_seed = table.settings.get("each_seed")
+    lines = []
+    for row, of_row in zip(table.rows, results):
+        if each_seed:
+            lines += [_line({**row.labels, each_seed: str(i)}, [r], measures) for i, r in enumerate(of_row, 1)]
+        lines.append(_line({**row.labels, **({each_seed: "mean"} if each_seed else {})}, of_row, measures))
+    frame = pd.DataFrame(lines)
+    published = published_figures(table)
+    keys = [c for c in frame if published is not None and c in published]
+    if keys:
+        frame = frame.assign(**{k: frame[k].astype(str) for k in keys}).merge(published, on=keys, how="left")
+    return _order(frame, measures, list(dict.fromkeys(c for line in lines for c in line)))
+
+
+def _line(labels: dict, results: list, measures: dict) -> dict:
+    done = [r for r in results if not r.error]
+    line = dict(labels)
+    for name, (part, measure) in measures.items():
+        values = [r.value(measure, part=part) for r in done]
+        mean, deviation = metrics.mean_and_deviation(values) if values else (None, None)
+        line |= {f"{name}_ours": mean, f"{name}_sd": deviation, f"{name}_seeds": len(values)}
+    line["seconds"] = round(sum(r.seconds for r in done) / len(done), 1) if done else None
+    line["device"] = ", ".join(sorted({r.device for r in done}))
+    return line
+
+
+def published_figures(table: Table) -> pd.DataFrame | None:
+    """The published CSV of a table, its figures renamed `<measure>_published`; None where there is none. `melt` in the plan
+    names the column that a wide file spreads over its columns (adam, adamw)."""
+    if "published" not in table.settings:
+        return None
+    frame = pd.read_csv(table.folder.parent / "published" / table.settings["published"], dtype=str)
+    if "melt" in table.settings:
+        frame = frame.melt(frame.columns[:1], var_name=table.settings["melt"], value_name="accuracy")
+    figures = {c: f"{c}_published" for c in table.settings.get("figures", ["accuracy"])}
+    frame = frame.rename(columns=figures)
+    return frame.astype(dict.fromkeys(figures.values(), float))
+
+
+def _order(frame: pd.DataFrame, measures: dict, columns: list[str]) -> pd.DataFrame:
+    fields = ("published", "ours", "sd", "seeds", "difference")
+    for name in measures:
+        if f"{name}_published" not in frame:
+            frame[f"{name}_published"] = None
+        frame[f"{name}_difference"] = frame[f"{name}_ours"] - frame[f"{name}_published"].astype(float)
+    figures = [f"{name}_{part}" for name in measures for part in fields]
+    labels = [c for c in columns if c not in figures and c not in ("seconds", "device")]
+    frame = frame[[*labels, *figures, "seconds", "device"]]
+    return frame.rename(columns={c: c.split("_")[-1] for c in figures}) if len(measures) == 1 else frame
+
+
+def to_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every cell as text for a reader: four digits for fractions, empty where missing."""
+
+    def cell(value, column):
+        if value is None or (isinstance(value, float) and pd.isna(value)):
+            return ""
+        if isinstance(value, float):
+            return f"{value:+.4f}" if column.endswith("difference") else f"{value:.1f}" if column == "seconds" else f"{value:.4f}"
+        return str(value)
+
+    return pd.DataFrame({c: [cell(v, c) for v in frame[c]] for c in frame})
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A pipe table; `|` in a cell is escaped."""
+    text = to_text(frame)
+    lines = [[str(c) for c in text], ["---"] * len(text.columns), *text.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def latex(frame: pd.DataFrame) -> str:
+    """A `tabular` with booktabs rules, special characters escaped."""
+    special = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+    text = to_text(frame)
+
+    def line(cells):
+        return " & ".join("".join(special.get(c, c) for c in cell) for cell in cells) + r" \\"
+
+    top, body = line(text.columns), "\n".join(line(cells) for cells in text.to_numpy())
+    return f"\\begin{{tabular}}{{{'l' * len(text.columns)}}}\n\\toprule\n{top}\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"

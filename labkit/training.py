@@ -1,0 +1,310 @@
+"""Training and prediction: one loop for every lab.
+
+Images stay uint8 in memory and move to the device once; each batch is picked by index, brought to 0..1, augmented as a
+whole and trained on in the fastest precision of the machine. Taught in notebook 02, which writes the loop out and asserts
+that `fit` gives the same weights.
+"""
+
+import copy
+import math
+import os
+import pickle
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm.auto import tqdm
+
+from labkit import augment
+
+OPTIMIZERS = {
+    "adam": lambda parameters, c: torch.optim.Adam(parameters, c.learning_rate, weight_decay=c.weight_decay, fused=True),
+    "adamw": lambda parameters, c: torch.optim.AdamW(parameters, c.learning_rate, weight_decay=c.weight_decay, fused=True),
+    "sgd": lambda parameters, c: torch.optim.SGD(
+        parameters, c.learning_rate, momentum=0.9, nesterov=True, weight_decay=c.weight_decay, fused=True
+    ),
+    "rmsprop": lambda parameters, c: torch.optim.RMSprop(parameters, c.learning_rate, weight_decay=c.weight_decay),
+}
+
+
+def one_cycle(done: float) -> float:
+    """Share of the highest rate once `done` (0..1) of the steps are over: up in a line for 20 % of them, then down to 0
+    along a cosine (after Smith and Topin 2018)."""
+    return 0.04 + 0.96 * done / 0.2 if done < 0.2 else 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
+
+
+SCHEDULES = {"constant": lambda done: 1.0, "one_cycle": one_cycle}
+SCALES = ("unit", "standard")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training beside data, model and seed.
+
+    epochs, batch_size, learning_rate (per step), weight_decay: as usual. optimizer: one of `OPTIMIZERS`.
+    schedule: "constant", or "one_cycle" (see that function).
+    augment: step -> amount, see `labkit.augment`. scale: "unit" leaves images in 0..1, "standard" subtracts the mean and
+    divides by the deviation of the training images. label_smoothing: 0..1. average: decay of an exponential moving average
+    of the weights, which replaces them at the end; 0 = none. patience: epochs without a better validation loss after which
+    training stops; None = never. precision: "auto" takes the fastest of the device.
+    """
+
+    epochs: int = 20
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    augment: dict[str, float] = field(default_factory=dict)
+    scale: str = "unit"
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    patience: int | None = None
+    precision: str = "auto"
+
+    def __post_init__(self):
+        for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("scale", SCALES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}: expected one of {', '.join(choices)}, got '{getattr(self, name)}'")
+        if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
+            raise ValueError(
+                f"epochs, batch_size and learning_rate must be above 0, got {self.epochs}, {self.batch_size}, {self.learning_rate}"
+            )
+        augment.check(self.augment)
+
+
+@dataclass
+class History:
+    """What happened. `rows`: one dict an epoch (`epoch, train_loss`, with validation also `validation_loss` and
+    `validation_accuracy_<target>`); `best_epoch`: the epoch whose weights the model now has; `stopped`: why training ended."""
+
+    rows: list[dict] = field(default_factory=list)
+    best_epoch: int = 0
+    stopped: str = ""
+
+
+def best_device(name: str | torch.device | None = None) -> torch.device:
+    """The device of this name; without one the GPU where there is one (CUDA, then Apple's), the CPU otherwise."""
+    if name is not None:
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def fast_precision(device: torch.device) -> str:
+    """ "bfloat16" where the device multiplies it faster than float32: CUDA from compute capability 8, CPUs with AVX512-BF16
+    or AMX; "float32" elsewhere."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float32"
+    if device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return "bfloat16"
+    return "float32"
+
+
+def prepare(model, device, precision: str):
+    """Move the model, choose its memory layout, and return it with the context its forward pass runs in."""
+    chosen = fast_precision(device) if precision == "auto" else precision
+    model = model.to(device)
+    if chosen == "float32":
+        return model, nullcontext()
+    return model.to(memory_format=torch.channels_last), torch.autocast(device.type, torch.bfloat16)
+
+
+def to_batch(images: torch.Tensor) -> torch.Tensor:
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in 0..1. A permuted view: in memory it is already channels last."""
+    return images.permute(0, 3, 1, 2).float().div_(255)
+
+
+def loss(logits: dict, targets: dict, label_smoothing: float = 0.0) -> torch.Tensor:
+    """Sum over the targets of the mean cross entropy over the labelled images: softmax for class indices (-1 left out),
+    sigmoid for 0/1 labels (NaN left out). A target without any label in the batch adds 0."""
+    total = torch.zeros((), device=next(iter(logits.values())).device)
+    for name, labels in targets.items():
+        scores = logits[name].float()
+        if labels.ndim == 1:
+            summed = F.cross_entropy(scores, labels, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing)
+            count = (labels != -1).sum()
+        else:
+            coded = ~labels.isnan()
+            each = F.binary_cross_entropy_with_logits(scores, labels.nan_to_num(), reduction="none")
+            summed, count = (each * coded).sum(), coded.sum()
+        total = total + summed / count.clamp(min=1)
+    return total
+
+
+def _set_scale(model, images: np.ndarray, scale: str) -> None:
+    if scale == "standard":
+        pixels = images.reshape(-1, images.shape[-1])
+        model.mean.copy_(torch.from_numpy(pixels.mean(0) / 255))
+        model.deviation.copy_(torch.from_numpy(pixels.std(0) / 255).clamp(min=1e-3))
+
+
+@torch.no_grad()
+def _move_average(average, model, decay: float) -> None:
+    for kept, new in zip(average.state_dict().values(), model.state_dict().values()):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _labels(faces, model, device) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(faces.targets[name]).to(device) for name in model.heads}
+
+
+@dataclass
+class _EarlyStopping:
+    """Watches the validation loss and keeps the weights of its best epoch."""
+
+    patience: int
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    weights: dict | None = None
+
+    def is_over(self, row: dict, model) -> bool:
+        if row["validation_loss"] < self.best_loss:
+            self.best_loss, self.best_epoch = row["validation_loss"], row["epoch"]
+            self.weights = copy.deepcopy(model.state_dict())
+        return row["epoch"] - self.best_epoch >= self.patience
+
+
+def step(model, batch, labels, optimizer, context, label_smoothing: float = 0.0) -> torch.Tensor:
+    """Forward, loss, backward, one step of the optimizer; returns the loss, not yet waited for."""
+    with context:
+        logits = model(batch)
+    value = loss(logits, labels, label_smoothing)
+    optimizer.zero_grad()
+    value.backward()
+    optimizer.step()
+    return value.detach()
+
+
+def fit(model, train, validation=None, config: TrainConfig | None = None, seed: int = 0, device=None, progress=True) -> History:
+    """Train `model` in place on the FaceSet `train`, for the targets that it has heads for.
+
+    With a FaceSet `validation` every epoch is measured on it; with `config.patience` the weights of the epoch with the
+    lowest validation loss are restored, and `History.stopped` says so. `seed` decides order and augmentation. `progress`:
+    True shows a bar. Raises ValueError where patience has no validation to watch, and FloatingPointError where the loss is
+    no longer finite.
+    """
+    config = config or TrainConfig()
+    if config.patience is not None and not validation:
+        raise ValueError("patience watches the validation loss: give validation images, or patience=None")
+    device = best_device(device)
+    _set_scale(model, train.images, config.scale)
+    model, context = prepare(model, device, config.precision)
+    images, labels = torch.from_numpy(train.images).to(device), _labels(train, model, device)
+    generator = torch.Generator(device=device).manual_seed(seed)
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config)
+    steps = config.epochs * math.ceil(len(images) / config.batch_size)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[config.schedule](step / steps))
+    average = copy.deepcopy(model) if config.average else None
+    stopping = _EarlyStopping(config.patience) if config.patience is not None else None
+    history = History()
+    with tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
+        for epoch in range(1, config.epochs + 1):
+            order = torch.randperm(len(images), generator=generator, device=device)
+            total = torch.zeros((), device=device)
+            model.train()
+            for index in order.split(config.batch_size):
+                batch = augment.augment(to_batch(images[index]), config.augment, generator)
+                batch_labels = {name: values[index] for name, values in labels.items()}
+                total += len(index) * step(model, batch, batch_labels, optimizer, context, config.label_smoothing)
+                scheduler.step()
+                if average:
+                    _move_average(average, model, config.average)
+            row = {"epoch": epoch, "train_loss": float(total) / len(images)}
+            if not math.isfinite(row["train_loss"]):
+                raise FloatingPointError(f"epoch {epoch}: the loss is no longer finite; try a lower learning rate")
+            if validation:
+                row |= validate(average or model, validation, device, config.precision)
+            history.rows.append(row)
+            bar.set_postfix(loss=row["train_loss"])
+            bar.update()
+            if stopping and stopping.is_over(row, average or model):
+                break
+    _settle(model, average, stopping, history, config)
+    return history
+
+
+def _settle(model, average, stopping, history, config) -> None:
+    """Give `model` the weights that training ends with, and say which these are."""
+    last = history.best_epoch = history.rows[-1]["epoch"]
+    if average:
+        model.load_state_dict(average.state_dict())
+    history.stopped = f"all {config.epochs} epochs done; the weights are those of the last"
+    if stopping:
+        model.load_state_dict(stopping.weights)
+        history.best_epoch = stopping.best_epoch
+        why = f"no better validation loss for {config.patience} epochs" if last < config.epochs else f"all {config.epochs} epochs done"
+        history.stopped = f"{why}; the weights of epoch {stopping.best_epoch}, the best, are restored"
+
+
+@torch.no_grad()
+def predict_logits(model, images: np.ndarray, device=None, precision: str = "auto", batch_size: int = 512) -> dict[str, torch.Tensor]:
+    """target -> float32 (N, K) on `device`. images: uint8 (N, H, W, C)."""
+    device = best_device(device)
+    model, context = prepare(model, device, precision)
+    model.eval()
+    batches = []
+    for start in range(0, len(images), batch_size):
+        with context:
+            batches.append(model(to_batch(torch.from_numpy(images[start : start + batch_size]).to(device))))
+    return {name: torch.cat([batch[name].float() for batch in batches]) for name in model.heads}
+
+
+def predict(model, images: np.ndarray, device=None, precision: str = "auto", mirror: bool = False) -> dict[str, np.ndarray]:
+    """Probabilities: target -> float32 (N, K); softmax where an image has one class, sigmoid where it has several labels.
+
+    images: uint8 (N, H, W, C). mirror: average the probabilities of each image and of its mirror image.
+    """
+
+    def probabilities(seen):
+        logits = predict_logits(model, seen, device, precision)
+        return {name: (z.sigmoid() if name in model.multilabel else z.softmax(1)).cpu().numpy() for name, z in logits.items()}
+
+    result = probabilities(images)
+    if mirror:
+        mirrored = probabilities(np.ascontiguousarray(images[:, :, ::-1]))
+        result = {name: (result[name] + mirrored[name]) / 2 for name in result}
+    return result
+
+
+def validate(model, faces, device=None, precision: str = "auto") -> dict[str, float]:
+    """`validation_loss` and, for each target, `validation_accuracy_<target>` of the labelled images of `faces`."""
+    device = best_device(device)
+    logits = predict_logits(model, faces.images, device, precision)
+    row = {"validation_loss": float(loss(logits, _labels(faces, model, device)))}
+    for name, scores in logits.items():
+        labels = torch.from_numpy(faces.targets[name]).to(device)
+        if name in model.multilabel:
+            right = (scores > 0) == (labels > 0.5)
+            known = ~labels.isnan()
+        else:
+            right, known = scores.argmax(1) == labels, labels != -1
+        row[f"validation_accuracy_{name}"] = float(right[known].float().mean())
+    return row
+
+
+def save(path: str | Path, model, **meta) -> None:
+    """Weights and what is needed to use them again: `meta` holds plain values only (architecture, classes, image size, data).
+    Written to a temporary name, then renamed."""
+    path = Path(path)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    torch.save({"weights": weights, "meta": meta}, temporary)
+    temporary.replace(path)
+
+
+def load(path: str | Path) -> tuple[dict, dict]:
+    """`(weights, meta)` of a file that `save` wrote; nothing in the file is executed. Raises ValueError for another file."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return content["weights"], content["meta"]
+    except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path}: not a weights file of labkit ({type(error).__name__})") from error
