@@ -1,0 +1,295 @@
+"""What a built-in face is made of: its parameters, its landmarks and how action units move them. All of it tables.
+
+Lengths are in eye distances (the distance between the pupils, about 63 mm in an adult), x to the right, y down, the origin
+midway between the eyes. Tables describe the right half of the picture (x > 0); the left half is its mirror image.
+Action units as in Ekman, Friesen and Hager, Facial Action Coding System (2002).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+ACTION_UNITS = {
+    "AU17": "chin raiser",
+    "AU1": "inner brow raiser",
+    "AU2": "outer brow raiser",
+    "AU25": "lips part",
+    "AU27": "mouth stretch",
+    "AU4": "brow lowerer",
+    "AU7": "lid tightener",
+    "AU23": "lip tightener",
+    "AU24": "lip pressor",
+    "AU6": "cheek raiser",
+    "AU12": "lip corner puller",
+    "AU15": "lip corner depressor",
+    "AU14": "dimpler",
+    "AU11": "nasolabial deepener",
+    "AU26": "jaw drop",
+}
+# Drawn but not labelled: the table of CK+ doesn't code these, and without them fear, disgust and surprise look wrong.
+OTHER_UNITS = {
+    "AU5": "upper lid raiser",
+    "AU9": "nose wrinkler",
+    "AU10": "upper lip raiser",
+    "AU16": "lower lip depressor",
+    "AU20": "lip stretcher",
+    "AU43": "eyes closed",
+}
+
+HAIR_COLOURS = {  # RGB; "bald" has the colour of what is left around the ears
+    "black": (30, 25, 24),
+    "blond": (208, 170, 104),
+    "brown": (92, 58, 36),
+    "grey": (172, 170, 168),
+    "bald": (96, 84, 76),
+}
+HAIR_TOPS = ("hair", "bald", "hat", "scarf")
+HAIR_STYLES = ("short", "fringe", "parted", "long", "curly", "receding")
+BEARDS = ("none", "stubble", "moustache", "goatee", "full")
+SKIN_TONES = ((250, 220, 200), (240, 199, 170), (224, 174, 138), (194, 140, 102), (152, 103, 72), (112, 74, 52), (80, 52, 40))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What stays the same in all pictures of one person. Scales are factors around 1, amounts lie in 0 to 1."""
+
+    skin: float = 0.2  # 0 very light to 1 very dark, along SKIN_TONES
+    age: float = 0.25  # 0 about 18 years, 1 about 80
+    wrinkles: float = 0.0
+    freckles: float = 0.0
+    hair_colour: str = "brown"
+    hair_style: str = "parted"
+    hair_top: str = "hair"
+    hat_colour: tuple[int, int, int] = (60, 70, 110)
+    glasses: str = "none"  # "none", "round", "square", "dark"
+    beard: str = "none"
+    brow_thickness: float = 1.0
+    lip_fullness: float = 1.0
+    lip_colour: float = 0.3  # 0 nearly skin, 1 lipstick
+    lashes: float = 0.4
+    eye_size: float = 1.0
+    eye_tilt: float = 0.0  # outer corner up, in eye distances
+    iris: tuple[int, int, int] = (92, 62, 40)
+    face_width: float = 1.0
+    jaw_width: float = 1.0
+    face_length: float = 1.0
+    nose_width: float = 1.0
+    nose_length: float = 1.0
+    mouth_width: float = 1.0
+    mouth_height: float = 0.0  # shift of the mouth, in eye distances
+    cheeks: float = 1.0
+    brow_height: float = 0.0
+    seed: int = 0  # freckles, strands of hair
+
+
+@dataclass(frozen=True)
+class FaceParameters:
+    """One picture of one face. Angles in radians, intensities 0 to 1, the rest as noted.
+
+    action_units: intensity by name, from ACTION_UNITS and OTHER_UNITS; what is missing is 0.
+    asymmetry: -1 to 1; how much stronger the right half of the picture moves than the left.
+    """
+
+    identity: Identity = field(default_factory=Identity)
+    action_units: Mapping[str, float] = field(default_factory=dict)
+    asymmetry: float = 0.0
+    gaze: tuple[float, float] = (0.0, 0.0)  # -1 to 1, right and down
+    yaw: float = 0.0  # turned to the right of the picture
+    pitch: float = 0.0  # looking down
+    roll: float = 0.0  # clockwise
+    zoom: float = 1.0  # 1 is the crop of labkit.detect
+    shift: tuple[float, float] = (0.0, 0.0)  # of the face, as part of the picture's side
+    light: tuple[float, float] = (-0.4, -0.5)  # where it comes from: right, down; length below 1
+    contrast: float = 0.5  # share of the light that has a direction
+    exposure: float = 1.0
+    warmth: float = 0.0  # -1 blue to 1 orange
+    background: tuple[tuple[int, int, int], tuple[int, int, int]] = ((150, 160, 170), (110, 120, 135))
+    clothes: tuple[int, int, int] = (70, 80, 100)
+    occlusion: float = 0.0  # how far something out of focus reaches into the picture
+    blur: float = 0.0  # standard deviation in pixels of a picture 64 pixels wide
+    noise: float = 0.0  # standard deviation in grey levels
+    jpeg: int = 100  # quality; 100 leaves the picture as it is
+    seed: int = 0  # background, skin texture and noise
+
+    def __post_init__(self):
+        unknown = set(self.action_units) - set(ACTION_UNITS) - set(OTHER_UNITS)
+        if unknown:
+            choices = ", ".join([*ACTION_UNITS, *OTHER_UNITS])
+            raise ValueError(f"action_units: unknown {', '.join(sorted(unknown))}; expected names from {choices}")
+
+
+LANDMARKS = {
+    "brow_inner": (0.20, -0.27),
+    "brow_middle": (0.52, -0.37),
+    "brow_outer": (0.84, -0.27),
+    "eye_inner": (0.265, 0.025),
+    "eye_outer": (0.75, -0.02),
+    "upper_lid": (0.50, -0.105),
+    "lower_lid": (0.52, 0.085),
+    "nose_wing": (0.255, 0.66),
+    "cheek": (0.62, 0.50),
+    "mouth_corner": (0.40, 1.085),
+    "upper_lip_top": (0.0, 0.955),
+    "upper_lip": (0.0, 1.08),
+    "lower_lip": (0.0, 1.08),
+    "lower_lip_bottom": (0.0, 1.235),
+    "chin": (0.0, 1.80),
+}
+
+# Where each action unit takes each landmark at intensity 1.
+MOTION = {
+    "AU1": {"brow_inner": (0.01, -0.17), "brow_middle": (0.0, -0.07), "upper_lid": (0.0, -0.01)},
+    "AU2": {"brow_outer": (0.02, -0.17), "brow_middle": (0.0, -0.13), "upper_lid": (0.0, -0.015)},
+    "AU4": {"brow_inner": (-0.08, 0.11), "brow_middle": (-0.04, 0.12), "brow_outer": (-0.01, 0.05), "upper_lid": (0.0, 0.03)},
+    "AU5": {"upper_lid": (0.0, -0.06)},
+    "AU6": {"lower_lid": (0.0, -0.045), "upper_lid": (0.0, 0.02), "cheek": (0.0, -0.13), "brow_outer": (0.0, 0.03)},
+    "AU7": {"upper_lid": (0.0, 0.04), "lower_lid": (0.0, -0.045)},
+    "AU9": {"nose_wing": (0.02, -0.08), "brow_inner": (-0.03, 0.07), "upper_lip_top": (0.0, -0.06), "upper_lip": (0.0, -0.03)},
+    "AU10": {"upper_lip_top": (0.0, -0.09), "upper_lip": (0.0, -0.09), "nose_wing": (0.03, -0.04), "mouth_corner": (0.0, -0.01)},
+    "AU11": {"nose_wing": (0.02, -0.02), "upper_lip_top": (0.0, -0.02)},
+    "AU12": {
+        "mouth_corner": (0.17, -0.16),
+        "upper_lip_top": (0.0, 0.0),
+        "upper_lip": (0.0, -0.035),
+        "lower_lip": (0.0, -0.03),
+        "lower_lip_bottom": (0.0, -0.04),
+        "cheek": (0.03, -0.08),
+        "nose_wing": (0.03, -0.01),
+        "lower_lid": (0.0, -0.015),
+    },
+    "AU14": {"mouth_corner": (0.04, -0.01), "upper_lip_top": (0.0, 0.025), "lower_lip_bottom": (0.0, -0.03)},
+    "AU15": {"mouth_corner": (0.0, 0.15), "lower_lip_bottom": (0.0, -0.01)},
+    "AU16": {"lower_lip": (0.0, 0.07), "lower_lip_bottom": (0.0, 0.05)},
+    "AU17": {
+        "lower_lip": (0.0, -0.06),
+        "lower_lip_bottom": (0.0, -0.07),
+        "upper_lip": (0.0, -0.06),
+        "upper_lip_top": (0.0, -0.035),
+        "mouth_corner": (-0.01, 0.03),
+        "chin": (0.0, -0.07),
+    },
+    "AU20": {"mouth_corner": (0.15, 0.05), "upper_lip_top": (0.0, 0.03), "lower_lip_bottom": (0.0, -0.03)},
+    "AU23": {"upper_lip_top": (0.0, 0.045), "lower_lip_bottom": (0.0, -0.055), "mouth_corner": (-0.10, 0.0)},
+    "AU24": {"upper_lip_top": (0.0, 0.085), "lower_lip_bottom": (0.0, -0.10), "mouth_corner": (-0.03, 0.005)},
+    "AU25": {"upper_lip": (0.0, -0.035), "upper_lip_top": (0.0, -0.02), "lower_lip": (0.0, 0.075), "lower_lip_bottom": (0.0, 0.06)},
+    "AU26": {"lower_lip": (0.0, 0.17), "lower_lip_bottom": (0.0, 0.16), "chin": (0.0, 0.17), "mouth_corner": (-0.03, 0.05)},
+    "AU27": {
+        "lower_lip": (0.0, 0.42),
+        "lower_lip_bottom": (0.0, 0.40),
+        "chin": (0.0, 0.36),
+        "mouth_corner": (-0.08, 0.15),
+        "upper_lip": (0.0, -0.05),
+        "upper_lip_top": (0.0, -0.035),
+    },
+    "AU43": {"upper_lid": (0.0, 0.17)},
+}
+
+# The face as a landscape: x, y, standard deviations in x and y, height (lit by the light), darkness (occlusion), blush.
+RELIEF = (
+    (0.00, -0.75, 0.60, 0.35, 0.10, -0.03, 0.0),  # forehead
+    (0.98, -0.30, 0.16, 0.34, -0.06, 0.05, 0.0),  # temple
+    (0.42, -0.27, 0.28, 0.11, 0.055, -0.03, 0.0),  # brow ridge
+    (0.44, -0.06, 0.24, 0.16, -0.10, 0.10, 0.12),  # eye socket
+    (0.22, -0.02, 0.08, 0.11, -0.05, 0.13, 0.1),  # inner corner
+    (0.50, 0.16, 0.20, 0.06, -0.012, 0.07, 0.1),  # below the eye
+    (0.00, 0.20, 0.085, 0.30, 0.13, -0.05, 0.05),  # ridge of the nose
+    (0.00, 0.58, 0.125, 0.12, 0.20, -0.05, 0.35),  # tip of the nose
+    (0.20, 0.64, 0.075, 0.07, 0.085, 0.03, 0.25),  # wing of the nose
+    (0.00, 0.78, 0.17, 0.05, -0.05, 0.16, 0.1),  # below the nose
+    (0.66, 0.40, 0.27, 0.22, 0.10, -0.04, 0.45),  # cheekbone
+    (0.00, 1.02, 0.36, 0.26, 0.10, -0.01, 0.0),  # muzzle
+    (0.00, 0.86, 0.035, 0.07, -0.025, 0.05, 0.0),  # philtrum
+    (0.00, 1.37, 0.20, 0.06, -0.05, 0.13, 0.0),  # below the lower lip
+    (0.00, 1.60, 0.24, 0.16, 0.15, -0.03, 0.1),  # chin
+    (0.75, 1.05, 0.20, 0.30, -0.04, 0.03, 0.0),  # hollow of the cheek
+)
+
+# What an action unit adds to the landscape at intensity 1; rows as in RELIEF.
+BULGES = {
+    "AU1": ((0.22, -0.52, 0.16, 0.08, 0.05, 0.0, 0.0),),
+    "AU4": ((0.00, -0.22, 0.09, 0.10, 0.06, 0.05, 0.1), (0.30, -0.20, 0.14, 0.07, 0.03, 0.12, 0.0)),
+    "AU6": ((0.62, 0.36, 0.22, 0.15, 0.13, -0.03, 0.3), (0.55, 0.16, 0.20, 0.04, -0.03, 0.12, 0.0)),
+    "AU9": ((0.13, 0.15, 0.05, 0.14, 0.03, 0.10, 0.1), (0.26, 0.48, 0.08, 0.10, 0.05, 0.05, 0.2)),
+    "AU11": ((0.36, 0.62, 0.07, 0.12, -0.04, 0.12, 0.0), (0.50, 0.58, 0.12, 0.10, 0.05, 0.0, 0.1)),
+    "AU12": ((0.60, 0.50, 0.20, 0.17, 0.15, -0.06, 0.45), (0.64, 0.95, 0.08, 0.13, -0.06, 0.10, 0.0)),
+    "AU14": ((0.50, 1.07, 0.05, 0.06, -0.07, 0.32, 0.0), (0.60, 1.00, 0.09, 0.12, 0.06, 0.0, 0.0)),
+    "AU15": ((0.44, 1.30, 0.08, 0.09, 0.05, 0.08, 0.0),),
+    "AU17": ((0.00, 1.52, 0.19, 0.12, 0.11, 0.0, 0.1), (0.00, 1.34, 0.26, 0.04, -0.06, 0.16, 0.0)),
+    "AU23": ((0.00, 1.30, 0.24, 0.05, 0.04, 0.05, 0.0), (0.34, 1.08, 0.06, 0.10, 0.03, 0.10, 0.0)),
+    "AU24": (
+        (0.00, 0.93, 0.26, 0.06, 0.05, -0.03, 0.0),
+        (0.00, 1.26, 0.24, 0.06, 0.06, -0.03, 0.0),
+        (0.46, 1.09, 0.06, 0.07, 0.0, 0.15, 0.0),
+    ),
+    "AU27": ((0.62, 0.95, 0.14, 0.30, -0.10, 0.10, 0.0),),
+}
+
+# Furrows: points, the landmark their far end follows, the strength at rest, and what each action unit or wrinkles add.
+FURROWS = (
+    (((0.27, 0.60), (0.40, 0.74), (0.50, 0.92), (0.53, 1.08)), "mouth_corner", 0.10,
+     {"AU12": 0.75, "AU6": 0.15, "AU11": 0.45, "AU10": 0.5, "AU9": 0.3, "AU20": 0.2, "wrinkles": 0.45}),  # nasolabial
+    (((0.29, 0.56), (0.37, 0.62), (0.43, 0.74)), "nose_wing", 0.0, {"AU11": 0.9, "AU9": 0.5, "AU10": 0.4}),
+    (((0.42, 1.16), (0.45, 1.26), (0.46, 1.40)), "mouth_corner", 0.0, {"AU15": 0.7, "AU17": 0.15, "wrinkles": 0.5}),
+    (((0.36, 0.16), (0.52, 0.21), (0.68, 0.17)), "lower_lid", 0.08, {"AU6": 0.45, "AU7": 0.30, "AU12": 0.1, "wrinkles": 0.5}),
+    (((0.80, -0.02), (0.90, -0.06), (1.00, -0.13)), "eye_outer", 0.0, {"AU6": 0.55, "wrinkles": 0.45}),  # crow's feet
+    (((0.81, 0.03), (0.92, 0.04), (1.03, 0.04)), "eye_outer", 0.0, {"AU6": 0.6, "wrinkles": 0.5}),
+    (((0.79, 0.09), (0.89, 0.14), (0.98, 0.20)), "eye_outer", 0.0, {"AU6": 0.5, "wrinkles": 0.35}),
+    (((0.07, -0.16), (0.09, -0.28), (0.08, -0.42)), "brow_inner", 0.0, {"AU4": 0.9, "AU9": 0.3, "wrinkles": 0.3}),
+    (((0.00, -0.57), (0.35, -0.60), (0.70, -0.55)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.55}),
+    (((0.00, -0.70), (0.35, -0.74), (0.68, -0.70)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.6}),
+    (((0.00, -0.84), (0.30, -0.88), (0.55, -0.84)), "brow_middle", 0.0, {"AU1": 0.25, "AU2": 0.25, "wrinkles": 0.45}),
+    (((0.03, 0.02), (0.10, 0.06), (0.15, 0.14)), "brow_inner", 0.0, {"AU9": 0.7}),
+    (((0.02, 0.12), (0.10, 0.17), (0.15, 0.25)), "brow_inner", 0.0, {"AU9": 0.6}),
+    (((0.00, 1.36), (0.14, 1.37), (0.26, 1.44)), "chin", 0.10, {"AU17": 0.7, "AU24": 0.1, "wrinkles": 0.1}),
+    (((0.62, 0.75), (0.70, 0.95), (0.70, 1.15)), "cheek", 0.0, {"AU12": 0.15, "wrinkles": 0.5}),
+)  # fmt: skip
+
+# The outline of the head, from its top to the chin.
+OUTLINE = (
+    (0.0, -1.74), (0.55, -1.62), (0.93, -1.22), (1.08, -0.65), (1.09, -0.05), (1.05, 0.48), (0.96, 0.95), (0.79, 1.34),
+    (0.50, 1.66), (0.20, 1.79), (0.0, 1.80),
+)  # fmt: skip
+
+
+def strength(parameters: FaceParameters, side: int = 0) -> dict[str, float]:
+    """Intensity of every action unit in one half of the face: `side` 1 right, -1 left, 0 the mean of both; and of wrinkles."""
+    factor = 1 + 0.35 * side * parameters.asymmetry
+    units = {name: min(1.0, max(0.0, value * factor)) for name, value in parameters.action_units.items() if value > 0}
+    return units | {"wrinkles": parameters.identity.wrinkles}
+
+
+def landmarks(parameters: FaceParameters, side: int) -> dict[str, np.ndarray]:
+    """Landmarks of one half of the face, x > 0 for both halves: name -> (2,) in eye distances."""
+    points = {name: np.array(point) for name, point in proportioned(parameters.identity).items()}
+    for unit, intensity in strength(parameters, side).items():
+        for name, move in MOTION.get(unit, {}).items():
+            points[name] += intensity * np.array(move)
+    points["lower_lip"][1] = max(points["lower_lip"][1], points["upper_lip"][1])
+    points["upper_lip_top"][1] = min(points["upper_lip_top"][1], points["upper_lip"][1] - 0.025)
+    points["lower_lip_bottom"][1] = max(points["lower_lip_bottom"][1], points["lower_lip"][1] + 0.03)
+    points["upper_lid"][1] = min(points["upper_lid"][1], points["lower_lid"][1] - 0.012)
+    return points
+
+
+def proportioned(who: Identity) -> dict[str, tuple[float, float]]:
+    """Landmarks of a relaxed face with this person's proportions."""
+    points = dict(LANDMARKS)
+
+    def change(name, x_factor=1.0, y_factor=1.0, about=0.0, dy=0.0):
+        x, y = points[name]
+        points[name] = (x * x_factor, about + (y - about) * y_factor + dy)
+
+    for name in ("upper_lid", "lower_lid"):
+        change(name, y_factor=who.eye_size, about=0.0)
+    change("eye_outer", dy=-who.eye_tilt)
+    for name in ("brow_inner", "brow_middle", "brow_outer"):
+        change(name, dy=-who.brow_height)
+    change("nose_wing", who.nose_width, who.nose_length)
+    change("mouth_corner", who.mouth_width)
+    for name in ("upper_lip_top", "lower_lip_bottom"):
+        change(name, y_factor=who.lip_fullness, about=1.08)
+    for name in ("mouth_corner", "upper_lip_top", "upper_lip", "lower_lip", "lower_lip_bottom"):
+        change(name, dy=who.mouth_height)
+    change("chin", y_factor=who.face_length)
+    return points

@@ -1,0 +1,302 @@
+"""The built-in faces: drawn, seeded, labelled, with nothing to download. Taught in notebook 00.
+
+`sample` draws the lot of one picture (`FaceParameters`), `draw` paints it, `make` paints many and labels them. Labels follow
+from what was painted: emotions from their usual action units, a smile from the lip corner puller, attributes from the identity.
+"""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+
+from labkit.anatomy import ACTION_UNITS, HAIR_COLOURS, HAIR_STYLES, HAIR_TOPS, FaceParameters, Identity
+from labkit.drawing import draw
+from labkit.faces import UNLABELLED, FaceSet
+
+__all__ = [
+    "ACTION_UNITS",
+    "EMOTIONS",
+    "PROTOTYPES",
+    "FaceParameters",
+    "Identity",
+    "draw",
+    "labels",
+    "make",
+    "sample",
+    "sample_identity",
+    "sheet",
+]
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # the order of FER2013's codes
+HIGH_LEVEL = ("negative", "positive", "surprise")
+LEVEL_OF = {"angry": 0, "disgust": 0, "fear": 0, "sad": 0, "happy": 1, "surprise": 2}
+CODED = 0.2  # from this intensity on an action unit counts as present: trace movements are not coded
+PICTURES_A_SUBJECT = 5
+MIXED = "mixed"  # action units that make no basic emotion
+
+# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); each row one variant.
+PROTOTYPES = {
+    "angry": (
+        {"AU4": 1.0, "AU7": 0.8, "AU23": 0.9, "AU24": 0.5, "AU17": 0.4},
+        {"AU4": 1.0, "AU7": 0.8, "AU5": 0.6, "AU24": 0.9},
+        {"AU4": 1.0, "AU7": 0.6, "AU5": 0.4, "AU10": 0.6, "AU25": 0.8, "AU16": 0.7, "AU26": 0.3},
+    ),
+    "disgust": (
+        {"AU9": 1.0, "AU10": 0.7, "AU4": 0.5, "AU7": 0.7, "AU17": 0.6, "AU11": 0.5},
+        {"AU9": 0.9, "AU10": 1.0, "AU4": 0.4, "AU7": 0.6, "AU25": 0.7, "AU11": 0.5, "AU6": 0.4},
+    ),
+    "fear": (
+        {"AU1": 1.0, "AU2": 0.6, "AU4": 0.7, "AU5": 1.0, "AU20": 0.9, "AU25": 0.8},
+        {"AU1": 1.0, "AU4": 0.6, "AU5": 0.9, "AU20": 0.7, "AU25": 0.8, "AU26": 0.5},
+    ),
+    "happy": (
+        {"AU12": 1.0, "AU6": 0.9, "AU25": 0.9},
+        {"AU12": 0.9, "AU6": 0.8, "AU25": 0.9, "AU26": 0.5},
+        {"AU12": 0.9, "AU6": 0.6},
+        {"AU12": 0.8, "AU25": 0.7},
+    ),
+    "sad": (
+        {"AU1": 1.0, "AU4": 0.7, "AU15": 1.0, "AU17": 0.5},
+        {"AU1": 0.8, "AU4": 0.4, "AU15": 0.9, "AU11": 0.5},
+        {"AU4": 0.6, "AU15": 1.0, "AU17": 0.8, "AU6": 0.3},
+    ),
+    "surprise": (
+        {"AU1": 1.0, "AU2": 1.0, "AU5": 0.8, "AU25": 0.9, "AU26": 0.9},
+        {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU25": 1.0, "AU27": 0.9},
+    ),
+    "neutral": ({},),
+}
+SHARES = {"happy": 0.28, MIXED: 0.15} | {name: 0.095 for name in EMOTIONS if name != "happy"}
+AGE_GROUPS, SKIN_GROUPS = ("young", "old"), ("light", "medium", "dark")
+SKIN_RANGES = ((0.0, 0.30), (0.40, 0.62), (0.74, 1.0))
+NO_YES = ("no", "yes")
+ATTRIBUTES = {
+    "wrinkles": NO_YES,
+    "freckles": NO_YES,
+    "glasses": NO_YES,
+    "hair_colour": tuple(HAIR_COLOURS),
+    "hair_top": HAIR_TOPS,
+    "skin": SKIN_GROUPS,
+    "age": AGE_GROUPS,
+    "beard": NO_YES,
+}
+CLASSES = {
+    "smile": ("not smiling", "smiling"),
+    "emotion": EMOTIONS,
+    "high_level_emotion": HIGH_LEVEL,
+    "action_units": tuple(ACTION_UNITS),
+} | ATTRIBUTES
+
+
+def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=None, progress: bool = False) -> FaceSet:
+    """`n` built-in faces with every label that the labs use.
+
+    images: uint8 (n, size, size, 3), or (n, size, size, 1) without `colour`; size 32 to 256.
+    targets: `smile` (2 classes), `emotion` (7, in FER2013's order; -1 where the action units make none of them),
+    `high_level_emotion` (negative, positive, surprise; -1 for neutral and none), `action_units` float32 (n, 15), and the
+    attributes and groups `wrinkles`, `freckles`, `glasses`, `hair_colour` (-1 under a scarf), `hair_top`, `skin`, `age`, `beard`.
+    subjects: names of the people, taken in turn; by default a new person after every five pictures. A name looks the same
+    wherever it stands, for one `seed`. Image i depends on `seed`, i and its subject's name, never on `n`.
+
+    Raises ValueError where n is below 1 or size outside 32 to 256.
+    """
+    if n < 1:
+        raise ValueError(f"n: expected at least 1 face, got {n}")
+    names = [str(subjects[i % len(subjects)]) if subjects else f"person{i // PICTURES_A_SUBJECT:05d}" for i in range(n)]
+    indices = range(n)
+    if progress:
+        from tqdm.auto import tqdm
+
+        indices = tqdm(indices, desc="drawing faces", unit="face")
+    images = np.empty((n, size, size, 3), np.uint8)
+    rows = []
+    for i in indices:
+        who = sample_identity(np.random.default_rng([seed, zlib.crc32(names[i].encode())]))
+        emotion, parameters = sample(np.random.default_rng([seed, i, 7]), identity=who, with_emotion=True)
+        images[i] = draw(parameters, size)
+        rows.append(labels(parameters, emotion))
+    faces = FaceSet(
+        images=images,
+        targets={name: np.array([row[name] for row in rows], np.float32 if name == "action_units" else np.int64) for name in CLASSES},
+        classes=dict(CLASSES),
+        subjects=np.array(names),
+        names=np.array([f"face{i:06d}.png" for i in range(n)]),
+        source=f"built-in faces, seed {seed}",
+    )
+    return faces if colour else faces.grey()
+
+
+def labels(parameters: FaceParameters, emotion: str = MIXED) -> dict:
+    """What `parameters` are labelled as: target -> class index, and for `action_units` a list of fifteen 0 or 1."""
+    who = parameters.identity
+    units = {name: float(parameters.action_units.get(name, 0) >= CODED) for name in ACTION_UNITS}
+    colour = UNLABELLED if who.hair_top == "scarf" else list(HAIR_COLOURS).index(who.hair_colour)
+    return {
+        "smile": int(units["AU12"]),
+        "emotion": EMOTIONS.index(emotion) if emotion in EMOTIONS else UNLABELLED,
+        "high_level_emotion": LEVEL_OF.get(emotion, UNLABELLED),
+        "action_units": list(units.values()),
+        "wrinkles": int(who.wrinkles >= 0.35),
+        "freckles": int(who.freckles > 0),
+        "glasses": int(who.glasses != "none"),
+        "hair_colour": colour,
+        "hair_top": HAIR_TOPS.index(who.hair_top),
+        "skin": int(np.searchsorted((0.35, 0.68), who.skin)),
+        "age": int(who.age >= 0.5),
+        "beard": int(who.beard != "none"),
+    }
+
+
+# One person
+
+
+def sample_identity(rng: np.random.Generator) -> Identity:
+    """One person at random: skin, age and attributes about balanced, proportions about those of adults."""
+
+    def around(middle, deviation, reach=2.0):
+        return float(middle + deviation * np.clip(rng.normal(), -reach, reach))
+
+    old, masculine = rng.random() < 0.45, rng.random() < 0.5
+    age = rng.uniform(0.55, 1.0) if old else rng.uniform(0.0, 0.42)
+    skin = rng.uniform(*SKIN_RANGES[rng.integers(3)])
+    wrinkled = rng.random() < (0.85 if old else 0.08)
+    hair = _sample_hair(rng, old, masculine, skin)
+    return Identity(
+        skin=skin,
+        age=age,
+        wrinkles=rng.uniform(0.5, 1.0) if wrinkled else rng.uniform(0.0, 0.12),
+        freckles=rng.uniform(0.3, 1.0) if rng.random() < (0.45 if skin < 0.65 else 0.15) else 0.0,
+        glasses=str(rng.choice(["round", "square", "dark"], p=[0.45, 0.48, 0.07])) if rng.random() < 0.4 else "none",
+        beard=_pick(rng, {"none": 0.42, "stubble": 0.18, "moustache": 0.1, "goatee": 0.1, "full": 0.2}) if masculine else "none",
+        brow_thickness=around(1.15 if masculine else 0.8, 0.2),
+        lip_fullness=around(0.9 if masculine else 1.08, 0.14) + 0.25 * skin,
+        lip_colour=rng.uniform(0.0, 0.3) if masculine else rng.uniform(0.15, 1.0),
+        lashes=rng.uniform(0.0, 0.35) if masculine else rng.uniform(0.35, 1.0),
+        eye_size=around(0.96 if masculine else 1.06, 0.09),
+        eye_tilt=around(0.01, 0.02),
+        iris=_sample_iris(rng, skin),
+        face_width=around(1.0, 0.045),
+        jaw_width=around(1.07 if masculine else 0.97, 0.06),
+        face_length=around(1.03 if masculine else 0.98, 0.035),
+        nose_width=around(1.0 + 0.15 * skin, 0.10),
+        nose_length=around(1.0, 0.05),
+        mouth_width=around(1.0, 0.07),
+        mouth_height=around(0.0, 0.025),
+        brow_height=around(-0.015 if masculine else 0.02, 0.02),
+        seed=int(rng.integers(2**31)),
+        **hair,
+    )
+
+
+def _sample_hair(rng, old, masculine, skin):
+    tops = {"hair": 0.56, "bald": 0.16 if masculine else 0.05, "hat": 0.2, "scarf": 0.03 if masculine else 0.2}
+    hair_top = _pick(rng, tops)
+    fair = {"black": 0.22, "blond": 0.36, "brown": 0.42, "grey": 0.02}
+    dark = {"black": 0.70, "blond": 0.06, "brown": 0.24, "grey": 0.02}
+    colour = _pick(rng, {**(fair if skin < 0.35 else dark), **({"grey": 0.9} if old else {})})
+    if masculine:
+        styles = {"short": 0.5, "fringe": 0.1, "parted": 0.12, "curly": 0.15, "receding": 0.35 if old else 0.05, "long": 0.04}
+    else:
+        styles = {"short": 0.08, "fringe": 0.22, "parted": 0.15, "curly": 0.2, "long": 0.45}
+    hat_colour = tuple(int(v) for v in np.clip(rng.uniform(20, 220) + rng.normal(0, 55, 3), 10, 240))
+    return {
+        "hair_top": hair_top,
+        "hair_colour": "bald" if hair_top == "bald" else colour,
+        "hair_style": _pick(rng, styles),
+        "hat_colour": hat_colour,
+    }
+
+
+def _sample_iris(rng, skin):
+    irises = [(72, 46, 28), (96, 66, 40), (86, 110, 130), (110, 140, 165), (92, 112, 78)]
+    chances = [0.3, 0.3, 0.15, 0.15, 0.1] if skin < 0.35 else [0.65, 0.32, 0.01, 0.01, 0.01]
+    return tuple(int(v) for v in np.clip(np.array(irises[rng.choice(5, p=chances)]) + rng.normal(0, 8, 3), 15, 220))
+
+
+# One picture
+
+
+def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: str | None = None, with_emotion: bool = False):
+    """The parameters of one picture at random, of `identity` where it is given, showing `emotion` where it is given.
+
+    emotion: one of EMOTIONS or "mixed" (action units that make no basic emotion). With `with_emotion` returns (emotion, parameters).
+    """
+    who = identity or sample_identity(rng)
+    emotion = emotion or _pick(rng, SHARES)
+    if emotion not in SHARES:
+        raise ValueError(f"emotion: expected one of {', '.join(SHARES)}, got '{emotion}'")
+    turn = rng.normal(0, 1, 3)
+    angle, reach = rng.uniform(-np.pi, 0.3), rng.uniform(0.1, 0.85)
+    base = rng.uniform(30, 225)
+    tints = np.clip(base + rng.normal(0, 30, (2, 3)) + rng.normal(0, 25, (2, 1)), 0, 255).astype(int)
+    parameters = FaceParameters(
+        identity=who,
+        action_units=sample_units(rng, emotion),
+        asymmetry=float(np.clip(rng.normal(0, 0.35), -1, 1)),
+        gaze=tuple(np.clip(rng.normal(0, 0.35, 2), -1, 1).tolist()),
+        yaw=float(np.clip(0.22 * turn[0], -0.6, 0.6)),
+        pitch=float(np.clip(0.12 * turn[1], -0.3, 0.3)),
+        roll=float(np.clip(0.06 * turn[2], -0.2, 0.2)),
+        zoom=float(rng.uniform(0.92, 1.12)),
+        shift=tuple(rng.normal(0, 0.018, 2).tolist()),
+        light=(float(reach * np.cos(angle)), float(reach * np.sin(angle))),
+        contrast=float(rng.uniform(0.25, 0.85)),
+        exposure=float(np.clip(rng.normal(1.0, 0.16), 0.6, 1.4)),
+        warmth=float(rng.normal(0, 0.5)),
+        background=tuple(tuple(row) for row in tints.tolist()),
+        clothes=tuple(rng.integers(10, 235, 3).tolist()),
+        occlusion=float(rng.uniform(0.1, 0.35)) if rng.random() < 0.06 else 0.0,
+        blur=float(rng.uniform(0.3, 1.1)) if rng.random() < 0.5 else 0.0,
+        noise=float(rng.uniform(1, 9)) if rng.random() < 0.6 else 0.0,
+        jpeg=int(rng.integers(30, 96)) if rng.random() < 0.6 else 100,
+        seed=int(rng.integers(2**31)),
+    )
+    return (emotion, parameters) if with_emotion else parameters
+
+
+def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
+    """Intensities of action units that show `emotion`, subtle or strong, with the variation that people have."""
+    units = {name: rng.uniform(0.02, 0.12) for name in ("AU1", "AU2", "AU4", "AU7", "AU12", "AU15") if rng.random() < 0.15}
+    if emotion == MIXED:
+        return units | _mixed_units(rng)
+    variants = PROTOTYPES[emotion]
+    strong = rng.beta(2.2, 1.4)  # 0 subtle to 1 full
+    for name, full in variants[rng.integers(len(variants))].items():
+        if full > 0.6 or rng.random() < 0.75:
+            units[name] = float(np.clip(full * (0.35 + 0.65 * strong) * rng.uniform(0.8, 1.15), CODED + 0.06, 1))
+    if emotion == "surprise" and rng.random() < 0.25:
+        units["AU12"] = rng.uniform(0.3, 0.6)
+    if emotion in ("neutral", "angry", "sad") and rng.random() < 0.06:
+        units["AU43"] = rng.uniform(0.4, 1.0)
+    if emotion == "neutral" and rng.random() < 0.25:  # speech
+        units |= {"AU25": rng.uniform(0.3, 0.8)} | ({"AU26": rng.uniform(0.25, 0.5)} if rng.random() < 0.4 else {})
+    return {name: float(value) for name, value in units.items()}
+
+
+def _mixed_units(rng):
+    """A few action units that move together by chance; most with a smile, since half of all pictures shall smile."""
+    names = [*ACTION_UNITS, "AU5", "AU10", "AU20"]
+    chosen = rng.choice([name for name in names if name not in ("AU12", "AU27")], size=rng.integers(1, 5), replace=False)
+    units = {str(name): rng.uniform(0.3, 1.0) for name in chosen}
+    if rng.random() < 0.9:
+        units = {name: value for name, value in units.items() if name not in ("AU15", "AU23", "AU24", "AU20")}
+        units["AU12"] = rng.uniform(0.3, 1.0)
+    return {name: float(value) for name, value in units.items()}
+
+
+def _pick(rng, chances):
+    """One key of `chances`, as likely as its value says."""
+    weights = np.array(list(chances.values()))
+    return list(chances)[rng.choice(len(weights), p=weights / weights.sum())]
+
+
+def sheet(images, columns: int = 10, gap: int = 2) -> np.ndarray:
+    """Images of one size side by side on white, row by row: uint8 (rows * (H + gap), columns * (W + gap), C)."""
+    images = np.asarray(images)
+    n, height, width, channels = images.shape
+    rows = -(-n // columns)
+    page = np.full((rows * (height + gap), columns * (width + gap), channels), 255, np.uint8)
+    for i, image in enumerate(images):
+        y, x = i // columns * (height + gap), i % columns * (width + gap)
+        page[y : y + height, x : x + width] = image
+    return page
