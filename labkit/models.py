@@ -95,7 +95,8 @@ class FaceNet(nn.Module):
         self.heads = nn.ModuleDict({target: nn.Linear(inputs, n) for target, n in outputs.items()})
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        normalised = (images - self.mean[:, None, None]) / self.deviation[:, None, None]
+        scale = (1 / self.deviation)[:, None, None]
+        normalised = torch.addcmul(-self.mean[:, None, None] * scale, images, scale)  # (images - mean) / deviation in one pass
         features = self.dropout(self.pool(self.features(normalised)).flatten(1))
         return {target: head(features) for target, head in self.heads.items()}
 

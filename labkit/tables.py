@@ -101,3 +101,47 @@ def latex(frame: pd.DataFrame) -> str:
 
     top, body = line(text.columns), "\n".join(line(cells) for cells in text.to_numpy())
     return f"\\begin{{tabular}}{{{'l' * len(text.columns)}}}\n\\toprule\n{top}\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+
+
+def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
+    """Write `<id>.csv`, `.md`, `.tex` and `.json` (title, text, where and when the rows were made) under
+    `reports/<profile>/tables`; returns the CSV's path."""
+    folder = table.folder / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    flat = [r for of_row in results for r in of_row]
+    notes = {
+        "id": table.id,
+        "lab": table.settings["lab"],
+        "title": table.settings["title"],
+        "text": table.settings.get("text", ""),
+        "comparable": table.profile == "full" and all(r.spec["data"]["name"] != "builtin" for r in flat),
+        "provenance": provenance(flat),
+    }
+    texts = {".csv": frame.to_csv(index=False, float_format="%.6g"), ".md": markdown(frame), ".tex": latex(frame)}
+    for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():
+        temporary = folder / f".{table.id}{suffix}.tmp"
+        temporary.write_text(text)
+        temporary.replace(folder / f"{table.id}{suffix}")
+    return folder / f"{table.id}.csv"
+
+
+def provenance(results: list) -> dict:
+    """Where the figures under a table come from: each field with all the values that occur among its rows."""
+    done = [r for r in results if not r.error]
+
+    def every(values):
+        return sorted({str(v) for v in values})
+
+    return {
+        "rows": len(done),
+        "failed": [f"{r.key}: {r.error}" for r in results if r.error],
+        "data": every(f"{r.spec['data']['name']} ({r.fingerprint[:12]})" for r in done),
+        "seeds": every(r.spec["seed"] for r in done),
+        "epochs": every(len(r.history) for r in done),
+        "device": every(r.device for r in done),
+        "precision": every(r.precision for r in done),
+        "training_seconds": round(sum(r.seconds for r in done), 1),
+        "commit": every(r.commit for r in done),
+        "versions": every(f"{name} {version}" for r in done for name, version in r.versions.items()),
+        "made": [min(r.time for r in done), max(r.time for r in done)] if done else [],
+    }

@@ -1,0 +1,53 @@
+"""Sets up `.venv` for Face Lab; `make` calls it. Needs nothing but Python 3.11 to 3.13. Run again, it installs what changed."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "installed"
+
+
+def wanted() -> str:
+    """A hash of what the installation depends on."""
+    parts = [(ROOT / name).read_bytes() for name in ("requirements.txt", "pyproject.toml", "install.py")]
+    return hashlib.sha256(b"".join(parts) + str(ROOT).encode()).hexdigest()
+
+
+def pip(*arguments: str) -> None:
+    subprocess.run([PYTHON, "-m", "pip", "--disable-pip-version-check", "install", *arguments], check=True)
+
+
+def opencv_imports() -> bool:
+    return subprocess.run([PYTHON, "-c", "import cv2"], capture_output=True).returncode == 0
+
+
+def main() -> None:
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        sys.exit(f"Face Lab needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
+    if STAMP.exists() and STAMP.read_text() == wanted():
+        return
+    print("Setting up .venv: a few minutes, once.", flush=True)
+    venv.create(VENV, with_pip=True)
+    pip("-r", "requirements.txt")
+    pip("--no-deps", "--no-build-isolation" if has_setuptools() else "--quiet", "-e", ".")
+    if not opencv_imports():
+        line = next(x for x in (ROOT / "requirements.txt").read_text().splitlines() if x.startswith("opencv-python=="))
+        print("OpenCV's wheel needs libGL, which this machine lacks: taking the wheel without windows instead.", flush=True)
+        subprocess.run([PYTHON, "-m", "pip", "uninstall", "-y", "opencv-python"], check=True)
+        pip("--force-reinstall", "--no-deps", line.split()[0].replace("opencv-python", "opencv-python-headless"))
+    STAMP.write_text(wanted())
+
+
+def has_setuptools() -> bool:
+    return subprocess.run([PYTHON, "-c", "import setuptools"], capture_output=True).returncode == 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()

@@ -1,0 +1,161 @@
+"""The commands: `python -m labkit --help`.
+
+Exit status 0 only where all that was asked was done. With `--json` standard output holds one JSON object and nothing else;
+what is said on the way goes to standard error.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA_DIR = ROOT / "data"
+REPORTS_DIR = ROOT / "reports"
+
+app = typer.Typer(help="Face Lab: data, reports, measurements.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+data_app = typer.Typer(help="List, import and check data sets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Where imported data sets lie.")]
+
+
+def say(text: str) -> None:
+    """A line for the reader, on standard error, so that standard output stays clean for `--json`."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show(values: dict | list, as_json: bool, text: str) -> None:
+    """Print `values` as JSON, or `text`."""
+    print(json.dumps(values, indent=1) if as_json else text)
+
+
+@app.command()
+def doctor(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+    """Check Python, packages, torch, OpenCV, device, disk, data sets and camera; say what to do about each failure."""
+    from dataclasses import asdict
+
+    from labkit import doctor
+
+    checks = doctor.all_checks(data_dir)
+    show({"checks": [asdict(c) for c in checks]}, as_json, "\n".join(c.line() for c in checks))
+    raise typer.Exit(any(not c.ok and not c.optional for c in checks))
+
+
+@data_app.command("list")
+def data_list(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+    """The data sets that labkit reads: what they hold, where to get them, whether they are imported."""
+    from labkit import datasets
+
+    rows = []
+    for name, source in datasets.SOURCES.items():
+        here = datasets.available(name, data_dir)
+        rows.append(
+            {"name": name, "imported": here, "title": source.title, "holds": source.holds, "get": source.get, "licence": source.licence}
+        )
+    lines = ["builtin     always there: faces drawn by labkit.synthetic, with the labels of every lab"]
+    for row in rows:
+        lines.append(f"{row['name']:<11} {'imported' if row['imported'] else 'not imported'}: {row['title']}, {row['holds']}")
+        lines += (
+            [] if row["imported"] else [f"            get it: {row['get']}", f"            python -m labkit data import {row['name']} FILE"]
+        )
+    show({"data": rows}, as_json, "\n".join(lines))
+
+
+@data_app.command("import")
+def data_import(
+    name: Annotated[str, typer.Argument(help="The data set; `data list` names them.")],
+    file: Annotated[Path, typer.Argument(help="The archive, folder or table as downloaded.")],
+    data_dir: DataDir = DATA_DIR,
+    limit: Annotated[int | None, typer.Option(help="Import at most so many images, evenly spread.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify FILE and decode it once into a compact cache. Can be broken off and repeated."""
+    from labkit import datasets
+
+    summary = datasets.import_data(name, file, data_dir, progress=not as_json, limit=limit)
+    show(summary, as_json, _describe(summary) + f"\nimported in {summary['seconds']:.0f} s, {summary['bytes'] / 1e6:.0f} MB")
+    raise typer.Exit(bool(summary["problems"]))
+
+
+@data_app.command("check")
+def data_check(name: str, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+    """Count an imported data set and compare it with the complete one."""
+    from labkit import datasets
+
+    summary = datasets.check(name, data_dir)
+    show(summary, as_json, _describe(summary))
+    raise typer.Exit(bool(summary["problems"]))
+
+
+def _describe(summary: dict) -> str:
+    lines = [f"{summary['title']}: {summary['images']:,} images, from {summary['file']} ({summary['layout']})"]
+    for split, targets in summary["counts"].items():
+        for target, counts in targets.items():
+            total = f"{sum(counts.values()):,} images, " if target != "action_units" else ""
+            lines.append(f"  {split}, {target}: {total}" + ", ".join(f"{label} {n:,}" for label, n in counts.items()))
+    lines += [f"  note: {note}" for note in summary["notes"]]
+    lines += [f"  PROBLEM: {problem}" for problem in summary["problems"]] or ["  all counts as expected"]
+    return "\n".join(lines)
+
+
+@app.command()
+def report(
+    profile: Annotated[str, typer.Option(help="quick: built-in faces, minutes. full: real data, hours.")] = "quick",
+    only: Annotated[str, typer.Option(help="Labs, with commas between: smile, emotion, search, attributes, action_units.")] = "",
+    data: Annotated[str, typer.Option(help="A data set to use in place of the profile's own, e.g. builtin.")] = "",
+    force: Annotated[bool, typer.Option(help="Run every notebook and train every row anew.")] = False,
+    data_dir: DataDir = DATA_DIR,
+    reports_dir: Annotated[Path, typer.Option(help="Where plan.toml lies and results go.")] = REPORTS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Run the notebooks and write reports/PROFILE/index.html: tables beside the published ones, figures, notebooks."""
+    from dataclasses import asdict
+
+    from labkit import reports
+
+    labs = [lab.strip() for lab in only.split(",") if lab.strip()] or None
+    outcomes = reports.report(profile, labs, data, data_dir, reports_dir, force, say)
+    failed = [o for o in outcomes if o.state == "failed"]
+    trained = sum(o.rows_trained for o in outcomes)
+    unchanged = sum(o.state == "unchanged" for o in outcomes)
+    index = reports_dir / profile / "index.html"
+    lines = [f"{len(outcomes)} notebooks: {len(outcomes) - len(failed) - unchanged} run, {unchanged} unchanged, {len(failed)} failed"]
+    lines += [f"rows trained: {trained}" if trained else "nothing trained: every row was kept"]
+    lines += [f"FAILED {o.notebook}, {o.error}" for o in failed] + [f"open {index}"]
+    show({"notebooks": [asdict(o) for o in outcomes], "index": str(index)}, as_json, "\n".join(lines))
+    raise typer.Exit(bool(failed))
+
+
+@app.command()
+def bench(
+    model: Annotated[str, typer.Option(help="One model; default all.")] = "",
+    rounds: Annotated[int, typer.Option(help="How often the two loops take turns.", min=1)] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32), in one run."""
+    from labkit import bench
+
+    results = [bench.bench(name, rounds) for name in ([model] if model else bench.MODELS)]
+    lines = [
+        f"{r['model']}: {r['images_per_second']:.0f} images/s, plain loop {r['plain_images_per_second']:.0f}, ratio {r['ratio']:.2f} "
+        f"({r['precision']}, {r['matmul_share']:.0%} of the matrix multiplication rate, load {r['load'] or 0:.1f} at the start)"
+        for r in results
+    ]
+    show({"models": results}, as_json, "\n".join(lines))
+
+
+def main() -> None:
+    """Run the commands; an expected error is one clear text on standard error and exit status 1."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        say(f"labkit: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""`python -m labkit doctor`: what is here, what is not, and what to do about it."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line. `optional`: the labs run without it; `remedy`: what to do where it failed."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    optional: bool = False
+
+    def line(self) -> str:
+        """`[OK] name: found`, or `[FAIL] name: found. What to do: ...`"""
+        if self.ok:
+            return f"[OK]   {self.name}: {self.found}"
+        return f"[FAIL] {self.name}{' (optional)' if self.optional else ''}: {self.found}. What to do: {self.remedy}"
+
+
+def python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Check("Python", ok, version, "install Python 3.11, 3.12 or 3.13, delete .venv and call make again")
+
+
+def packages() -> list[Check]:
+    """Each package that pyproject.toml asks for, against its range."""
+    from packaging.requirements import Requirement
+
+    checks = []
+    for text in metadata.requires("labkit") or []:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        found = _version(requirement.name)
+        ok = found is not None and requirement.specifier.contains(found, prereleases=True)
+        asked = f"pip install '{requirement.name}{requirement.specifier}'"
+        checks.append(Check(requirement.name, ok, found or "not installed", asked))
+    return checks
+
+
+def _version(name: str) -> str | None:
+    """The installed version. OpenCV's headless wheel is the same package without windows, so it counts as OpenCV."""
+    for candidate in (name, f"{name}-headless") if name == "opencv-python" else (name,):
+        try:
+            return metadata.version(candidate)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def pairing() -> Check:
+    """torch and torchvision are compiled for each other: the import shows whether these two are."""
+    try:
+        import torch
+        import torchvision
+    except (ImportError, RuntimeError, OSError) as error:
+        remedy = "pip install the versions in requirements.txt, both at once, then pip install --no-deps -e ."
+        return Check("torch with torchvision", False, str(error).splitlines()[0], remedy)
+    return Check("torch with torchvision", True, f"{torch.__version__} with {torchvision.__version__}")
+
+
+def opencv() -> Check:
+    try:
+        import cv2
+    except ImportError as error:
+        return Check("import cv2", False, str(error), "run python install.py: it falls back to the wheel without windows")
+    return Check("import cv2", True, f"{cv2.__version__}, {cv2.getNumThreads()} threads")
+
+
+def device() -> Check:
+    try:
+        from labkit import training
+    except (ImportError, RuntimeError, OSError) as error:
+        return Check("device", False, str(error).splitlines()[0], "mend torch first")
+    chosen = training.best_device()
+    return Check("device", True, f"{chosen.type}, trains in {training.fast_precision(chosen)}, {os.cpu_count()} processor cores")
+
+
+def disk(needed_gb: float = 2.0) -> Check:
+    free = shutil.disk_usage(ROOT).free / 1e9
+    return Check("free disk", free >= needed_gb, f"{free:.1f} GB", f"make room: data sets and reports need about {needed_gb:.0f} GB")
+
+
+def data(data_dir: Path) -> list[Check]:
+    from labkit import datasets
+
+    checks = []
+    for name in datasets.SOURCES:
+        here = datasets.available(name, data_dir)
+        remedy = f"see data/README.md, then python -m labkit data import {name} FILE"
+        checks.append(Check(f"data {name}", here, "imported" if here else "not imported", remedy, optional=True))
+    return checks
+
+
+def camera() -> Check:
+    """On Linux a camera is a device file; elsewhere opening the first one is the only way to know."""
+    if sys.platform.startswith("linux"):
+        cameras = sorted(str(path) for path in Path("/dev").glob("video*"))
+        return Check("camera", bool(cameras), ", ".join(cameras) or "none", "connect one, or give the demo a video file", optional=True)
+    import cv2
+
+    capture = cv2.VideoCapture(0)
+    opened = capture.isOpened()
+    capture.release()
+    return Check("camera", opened, "the first one opens" if opened else "none opens", "connect one and allow its use", optional=True)
+
+
+def all_checks(data_dir: Path = ROOT / "data") -> list[Check]:
+    """Every check, in the order in which failures are best mended."""
+    return [python(), *packages(), pairing(), opencv(), device(), disk(), *data(data_dir), camera()]

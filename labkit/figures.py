@@ -1,0 +1,120 @@
+"""Figures: each function takes plain values and returns a Matplotlib `Figure`; none of them shows it.
+
+Colours are those of Okabe and Ito (2008), told apart by the colour-blind; lines differ in style as well as in colour.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
+)  # fmt: skip
+COLOURS = (BLUE, RED, GREEN, ORANGE, SKY, PINK, BLACK, YELLOW)
+LINES = ("-", "--", "-.", ":")
+
+
+def _axes(width: float, height: float, rows: int = 1, columns: int = 1, **options):
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    for ax in axes.flat:
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def save(figure: Figure, reports_dir, profile: str, name: str) -> Path:
+    """Write `reports/<profile>/figures/<name>.png`, where the report's page finds it; returns the path."""
+    folder = Path(reports_dir) / profile / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{name}.tmp"
+    figure.savefig(temporary, format="png", dpi=150)
+    temporary.replace(folder / f"{name}.png")
+    return folder / f"{name}.png"
+
+
+def faces(images: np.ndarray, titles=None, columns: int = 8, size: float = 1.2) -> Figure:
+    """A sheet of images, uint8 (N, H, W, C), each with its title above it."""
+    rows = -(-len(images) // columns)
+    figure, axes = _axes(columns * size, rows * (size + (0.25 if titles is not None else 0)), rows, columns)
+    for ax in axes.flat:
+        ax.axis("off")
+    for i, (ax, image) in enumerate(zip(axes.flat, images)):
+        ax.imshow(image.squeeze(), cmap="gray" if image.shape[-1] == 1 else None, vmin=0, vmax=255)
+        if titles is not None:
+            ax.set_title(str(titles[i]), fontsize=8, pad=2)
+    return figure
+
+
+def bars(values: dict[str, float], xlabel: str, title: str = "") -> Figure:
+    """Horizontal bars, one a name, the figure written at its end."""
+    figure, axes = _axes(6, 0.32 * len(values) + 1)
+    ax = axes[0, 0]
+    drawn = ax.barh(list(values), list(values.values()), color=BLUE)
+    ax.bar_label(drawn, fmt=lambda v: f"{v:,.0f}" if v == int(v) else f"{v:.3f}", padding=3, fontsize=8)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.set(xlabel=xlabel, title=title)
+    return figure
+
+
+def histories(curves: dict[str, list[list[dict]]], measures: dict[str, str]) -> Figure:
+    """One panel a measure: thin lines for the runs, a thick one for their mean.
+
+    curves: name -> one history (a list of rows with `epoch`) a run; measures: key of the rows -> label of the axis."""
+    figure, axes = _axes(4.6 * len(measures), 3.2, 1, len(measures))
+    for ax, (key, label) in zip(axes[0], measures.items()):
+        for i, (name, runs) in enumerate(curves.items()):
+            lines = [[row[key] for row in run if key in row] for run in runs]
+            lines = [line for line in lines if line]
+            for line in lines:
+                ax.plot(range(1, len(line) + 1), line, color=COLOURS[i], linewidth=0.7, alpha=0.45)
+            if lines:
+                mean = np.mean([line[: min(map(len, lines))] for line in lines], 0)
+                ax.plot(range(1, len(mean) + 1), mean, LINES[i % 4], color=COLOURS[i], linewidth=2, label=name)
+        ax.set(xlabel="epoch", ylabel=label)
+        ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def runs_beside_published(ours: dict[str, list[float]], published: dict[str, float], ylabel: str = "test accuracy", chance=None) -> Figure:
+    """Points of single runs and their mean ± one standard deviation, one column a name, the published figures as diamonds."""
+    figure, axes = _axes(1.6 * (len(ours) + 1) + 1.6, 3.4)
+    ax = axes[0, 0]
+    ax.scatter(np.zeros(len(published)), list(published.values()), marker="D", color=RED, label="published", zorder=3)
+    for i, values in enumerate(ours.values(), 1):
+        spread = np.std(values, ddof=1) if len(values) > 1 else 0
+        ax.scatter(i + np.linspace(-0.12, 0.12, len(values)), values, color=SKY, s=22, label="ours, each run" if i == 1 else None)
+        label = "ours, mean ± sd" if i == 1 else None
+        ax.errorbar(i + 0.25, np.mean(values), spread, fmt="o", color=BLUE, capsize=4, label=label)
+    if chance is not None:
+        ax.axhline(chance, color="0.5", linestyle=":", label="always the larger class")
+    ax.set_xticks(range(len(ours) + 1), ["the report", *ours])
+    ax.set(ylabel=ylabel, xlim=(-0.5, len(ours) + 0.6))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def confusion(matrix, classes, title: str = "") -> Figure:
+    """A confusion matrix: counts written in, colour by the share of each true class."""
+    matrix = np.asarray(matrix)
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    side = 0.75 * len(classes) + 1.8
+    figure, axes = _axes(side + 0.6, side)
+    ax = axes[0, 0]
+    image = ax.imshow(share, cmap="cividis", vmin=0, vmax=1)
+    for i, j in np.ndindex(matrix.shape):
+        ax.text(
+            j,
+            i,
+            f"{matrix[i, j]:,}\n{share[i, j]:.0%}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if share[i, j] < 0.5 else "black",
+        )
+    ax.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted", ylabel="true", title=title)
+    figure.colorbar(image, ax=ax, label="share of the true class", shrink=0.8)
+    return figure

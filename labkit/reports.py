@@ -1,0 +1,127 @@
+"""Reports: papermill runs the notebooks, each keeps its rows and writes its tables and figures, and the pages show them.
+
+Written under `reports/<profile>/`: `index.html`, one page a lab, `tables/`, `figures/`, and `notebooks/<name>.html`, the
+notebook as it ran. A notebook whose source, parameters, package code, plan and data did not change is not run again.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit import pages
+from labkit.plan import check_profile, read_plan
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a notebook: `state` is "done", "unchanged" or "failed"; `error` names the cell and the exception."""
+
+    notebook: str
+    state: str
+    seconds: float = 0.0
+    rows_trained: int = 0
+    error: str = ""
+
+
+def notebooks_of(plan: dict, only: list[str] | None) -> list[str]:
+    """The notebooks of the labs `only`, or all. Raises ValueError for a lab that the plan does not have."""
+    for lab in only or []:
+        if lab not in plan["lab"]:
+            raise ValueError(f"lab '{lab}': expected one of {', '.join(plan['lab'])}")
+    first = [] if only else plan["general"]["notebooks"]
+    return first + [n for lab in only or plan["lab"] for n in plan["lab"][lab]["notebooks"]]
+
+
+def report(
+    profile: str = "quick",
+    only: list[str] | None = None,
+    data: str = "",
+    data_dir: str | Path = ROOT / "data",
+    reports_dir: str | Path = ROOT / "reports",
+    force: bool = False,
+    say: Callable[[str], None] = print,
+) -> list[Outcome]:
+    """Run the notebooks of a profile and write its pages. `force`: run and train all anew. `data`: a data set in place of
+    the profile's own. `say` is told each step. One notebook that fails stops no other."""
+    check_profile(profile)
+    reports_dir, data_dir = Path(reports_dir).resolve(), Path(data_dir).resolve()
+    plan = read_plan(reports_dir)
+    parameters = {"profile": profile, "data_dir": str(data_dir), "reports_dir": str(reports_dir), "data": data, "force": force}
+    outcomes = []
+    names = notebooks_of(plan, only)
+    for i, name in enumerate(names, 1):
+        say(f"[{i}/{len(names)}] {name} ...")
+        outcome = _run_or_skip(name, parameters, reports_dir, data_dir, force)
+        outcomes.append(outcome)
+        trained = f", {outcome.rows_trained} rows trained" if outcome.state == "done" else ""
+        say(f"[{i}/{len(names)}] {name}: {outcome.state} ({outcome.seconds:.0f} s{trained}) {outcome.error}".rstrip())
+    pages.write(plan, profile, reports_dir)
+    return outcomes
+
+
+def _run_or_skip(name: str, parameters: dict, reports_dir: Path, data_dir: Path, force: bool) -> Outcome:
+    folder = reports_dir / parameters["profile"] / "notebooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    source = ROOT / "notebooks" / f"{name}.ipynb"
+    stamp, page = folder / f"{name}.stamp", folder / f"{name}.html"
+    parameters = {key: value for key, value in parameters.items() if key in declared(source)}
+    now = _stamp(source, parameters, reports_dir, data_dir)
+    if not force and page.exists() and stamp.exists() and stamp.read_text() == now:
+        return Outcome(name, "unchanged")
+    stamp.unlink(missing_ok=True)
+    start, rows = time.time(), reports_dir / parameters["profile"] / "rows"
+    error = run_notebook(source, folder / f"{name}.ipynb", parameters)
+    seconds = time.time() - start
+    pages.write_notebook(folder / f"{name}.ipynb", page)
+    trained = sum(path.stat().st_mtime >= start for path in rows.glob("*.json"))
+    if error:
+        return Outcome(name, "failed", seconds, trained, error)
+    stamp.write_text(now)
+    return Outcome(name, "done", seconds, trained)
+
+
+def _stamp(source: Path, parameters: dict, reports_dir: Path, data_dir: Path) -> str:
+    """A hash of everything that a notebook's results depend on; of the data sets, what their import wrote down."""
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    code = sorted((ROOT / "labkit").rglob("*.py")) + sorted((reports_dir / "published").glob("*.csv"))
+    for path in [source, reports_dir / "plan.toml", *code, *sorted(data_dir.glob("*/*.json"))]:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_notebook(source: Path, target: Path, parameters: dict) -> str:
+    """Execute `source` with `parameters` into `target`, in a kernel of its own; returns "", or the cell and error that
+    stopped it. Raises ValueError for a parameter that the notebook does not declare: papermill would only warn."""
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    known = declared(source)
+    for name in parameters:
+        if name not in known:
+            raise ValueError(f"{source.name}: unknown parameter '{name}'; expected one of {', '.join(sorted(known))}")
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about frozen modules
+    options = {"kernel_name": "python3", "cwd": str(source.parent), "progress_bar": False}
+    try:
+        papermill.execute_notebook(str(source), str(target), parameters, **options)
+    except PapermillExecutionError as failure:
+        return f"cell {failure.exec_count}: {failure.ename}: {failure.evalue.splitlines()[0] if failure.evalue else ''}"
+    except (DeadKernelError, CellTimeoutError) as failure:
+        return f"the kernel died: {str(failure).splitlines()[0]}"
+    return ""
+
+
+def declared(source: Path) -> set[str]:
+    """The parameters that a notebook's tagged cell declares. Raises ValueError where it has no such cell."""
+    import papermill
+
+    found = papermill.inspect_notebook(str(source))
+    if not found:
+        raise ValueError(f"{source.name}: no cell tagged 'parameters'")
+    return set(found)
