@@ -51,10 +51,22 @@ class Files:
             with self.lock, self.opener(name) as stream:
                 content = stream.read(self.sizes[name] + 1)
         except DAMAGE as error:
-            raise ValueError(f"{self.path.name}: {name} is damaged ({error}); download the data set again") from None
+            raise ValueError(f"{self.path}: {name} is damaged ({error}); download the data set again") from None
         if len(content) != self.sizes[name]:
-            raise ValueError(f"{self.path.name}: {name} is not of the size that the archive states; download the data set again")
+            raise ValueError(f"{self.path}: {name} is not of the size that the archive states; download the data set again")
         return content
+
+    def text(self, name) -> str:
+        """The whole of a text member in UTF-8. Raises ValueError where it is something else."""
+        try:
+            return self.read(name).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError(f"{self.path}: {name} is not a text file in UTF-8") from None
+
+    def head(self, name) -> str:
+        """The first 4,000 bytes of a text member, enough to tell its layout; what cannot be decoded is replaced."""
+        with self.opener(name) as stream:
+            return stream.read(4000).decode("utf-8-sig", "replace")
 
     def ending(self, *endings) -> list[str]:
         """The names that end so, upper or lower case."""

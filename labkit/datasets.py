@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit import archives, readers
+from labkit import archives, pictures, readers
 from labkit.faces import FaceSet
 
 CACHE_VERSION = 1  # raised when a cache written before can no longer be read, or should not be
@@ -37,7 +37,7 @@ MISSING = f"""{{source.title}} is not imported.
   where to get it: {{source.get}}
   terms:           {{source.licence}}
   then import it:  {COMMAND}
-  without it:      all of it runs on the built-in faces, load("builtin"); the notebooks do so with profile = "quick"."""
+  without it:      all of it runs on the built-in faces, load("builtin", n=1000); the notebooks do so with profile = "quick"."""
 
 
 class DataMissing(FileNotFoundError):
@@ -103,6 +103,28 @@ SOURCES = {
         expected={"table": FER_COUNTS, "folders": FER_COUNTS},
         optional=("public_test", "private_test"),
     ),
+    "ckplus": Source(
+        title="CK+",
+        holds="posed expressions of 123 people: 560 photographs with 15 action units and 3 emotions, or 981 small faces with 7 emotions",
+        licence="for research, to those who sign the agreement; it allows no passing on, and only few subjects in print",
+        get="https://www.jeffcohn.net/Resources/, Cohn-Kanade: sign the agreement and send it; data_labels.csv comes with the course",
+        layouts=("cohn-kanade-images/S005/001/S005_001_00000011.png ... with data_labels.csv", "CK+48/anger/S010_004_00000017.png ..."),
+        sign=r"/S\d{3}_\d{3}_\d{8}\.png$",
+        reader=readers.read_ckplus,
+        expected={
+            "photographs": {"all": {"high_level_emotion": dict(zip(readers.HIGH_LEVEL, (328, 121, 111)))}},
+            "CK+48": {"all": {"emotion": dict(zip(readers.CK_EMOTIONS, (135, 54, 177, 75, 207, 84, 249)))}},
+        },
+    ),
+    "attributes": Source(
+        title="Face attributes",
+        holds="your own annotated photographs, or CelebA's 202,599: wrinkles, freckles, glasses, hair",
+        licence="your own: ask the people in them; CelebA: non-commercial research only, do not pass it on",
+        get="annotate your own (notebook 08, or https://www.makesense.ai), or https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        layouts=("own CSV with pictures beside or below it", "makesense.ai's CSV export", "list_attr_celeba.txt with img_align_celeba/"),
+        sign=r"(^|/)list_attr_celeba\.(txt|csv)$",
+        reader=readers.read_attributes,
+    ),
 }
 
 
@@ -129,6 +151,8 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
     source, began = _source(name), time.perf_counter()
     with archives.open_files(file) as files:
         reading = _read(name, source, files, progress)
+        if not len(reading.names):
+            raise ValueError(f"{file}: its table names no image; give a table with a row an image")
         if limit is not None:
             reading = reading.take(_evenly(len(reading.names), limit))
         size = len(reading.names) * sum(pixels**2 * channels for pixels, channels in reading.views.values())
@@ -226,7 +250,7 @@ def _rendered(source, reading, progress):
     def render(name):
         data = reading.files.read(name)
         try:
-            return reading.render(readers.decode(data, channels))
+            return reading.render(pictures.decode(data, channels))
         except ValueError as error:
             raise ValueError(f"{reading.files.path}: {name}: {error}") from None
 
@@ -304,7 +328,7 @@ def _face_set(place, about, view, size=None, n=None):
     if size is None or size == images.shape[1]:
         images = np.array(images[chosen] if n is not None else images)
     else:
-        images = np.stack([readers.resize(images[i], size) for i in chosen])
+        images = np.stack([pictures.resize(images[i], size) for i in chosen])
     with np.load(place / "labels.npz") as labels:
         labels = {name: labels[name][chosen] for name in labels.files}
     return FaceSet(

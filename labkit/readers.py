@@ -7,17 +7,15 @@ one such reader out.
 import csv
 import io
 import re
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 
-from labkit import archives, detect
+from labkit import archives, attribute_tables, pictures
+from labkit.anatomy import ACTION_UNITS
 from labkit.faces import UNLABELLED
-
-PICTURES = (".jpg", ".jpeg", ".png")
-MOST_PIXELS = 100_000_000  # a photograph of 100 megapixels takes 0.3 GB when decoded; what claims more is a bomb
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # FER2013's codes 0 to 6
 USAGES = {"Training": "train", "PublicTest": "public_test", "PrivateTest": "private_test"}
@@ -27,23 +25,14 @@ PHOTO_PIXELS = 96  # GENKI-4K's usual photograph is 180x192, the labs train at 6
 TURNED_RADIANS = 0.25  # about 14 degrees: beyond it one cheek is visibly narrower; a quarter of GENKI-4K
 
 CK_PIXELS = 300  # the size of the published report's crops
-CK_UNITS = tuple(f"AU{number}" for number in (17, 1, 2, 25, 27, 4, 7, 23, 24, 6, 12, 15, 14, 11, 26))  # the table's order
+CK_UNITS = tuple(ACTION_UNITS)  # in the order of CK+'s table
 CK_EMOTIONS = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
 HIGH_LEVEL = ("negative", "positive", "surprise")
 HIGH_LEVEL_OF = dict.fromkeys(CK_EMOTIONS, "negative") | {"happy": "positive", "surprise": "surprise"}
+FRAME = re.compile(r"/(S\d{3})_(\d{3})_(\d{8})\.\w+$")
+CkRow = namedtuple("CkRow", "where subject sequence number units emotion names")
 
 ATTRIBUTE_PIXELS = 200  # as in the published report
-NO_YES = ("no", "yes")
-ATTRIBUTES = {
-    "wrinkles": NO_YES,
-    "freckles": NO_YES,
-    "glasses": NO_YES,
-    "hair_colour": ("black", "blond", "brown", "grey", "bald"),
-    "hair_top": ("hair", "bald", "hat", "scarf"),
-    "not_human": NO_YES,
-}
-CELEBA_HAIR = {"Black_Hair": 0, "Blond_Hair": 1, "Brown_Hair": 2, "Gray_Hair": 3, "Bald": 4}
-CELEBA_SPLITS = ("train", "validation", "test")
 
 
 class WrongLayout(ValueError):
@@ -71,7 +60,7 @@ class Reading:
     images: np.ndarray | None = None
     subjects: np.ndarray | None = None
     split: np.ndarray | None = None
-    notes: dict = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def take(self, indices) -> "Reading":
         per_image = ("names", "pictures", "images", "subjects", "split")
@@ -79,68 +68,21 @@ class Reading:
         return replace(self, targets={name: values[indices] for name, values in self.targets.items()}, **changed)
 
 
-# Pictures
-
-
-def decode(data, channels) -> np.ndarray:
-    """A JPEG or PNG file's content as uint8 (H, W, channels), RGB or grey. Raises ValueError where it is cut off or damaged."""
-    width, height = _picture_size(data)
-    if width * height > MOST_PIXELS:
-        raise ValueError(f"claims {width}x{height} pixels; refused above {MOST_PIXELS:,}")
-    # OpenCV fills the missing part of a cut off picture with grey: look for the end marker, after the last scan's start.
-    complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") if data[:2] == b"\xff\xd8" else b"IEND" in data[-32:]
-    mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if complete else None
-    if picture is None:
-        raise ValueError("the picture is cut off or damaged; download it again, or leave it out")
-    return picture.reshape(*picture.shape[:2], channels)
-
-
-def _picture_size(data):
-    """(width, height) from the header, before anything is decoded."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    position = 2
-    while data[:2] == b"\xff\xd8" and position + 9 < len(data) and data[position] == 0xFF:
-        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame header, in any of JPEG's modes
-            return int.from_bytes(data[position + 7 : position + 9], "big"), int.from_bytes(data[position + 5 : position + 7], "big")
-        position += 1 if marker == 0xFF else 2 + length
-    raise ValueError("not a JPEG or PNG picture, or cut off; download it again, or leave it out")
-
-
-def resize(image, size) -> np.ndarray:
-    """uint8 (H, W, C) -> (size, size, C): the mean over the area that each pixel covers; enlarged linearly."""
-    if image.shape[:2] == (size, size):
-        return image
-    shrinks = image.shape[0] >= size and image.shape[1] >= size
-    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return resized.reshape(size, size, -1)
-
-
-def face_crop(picture, size):
-    """The main face as `labkit.detect` crops it, and True; where none is found the centred square, and False."""
-    face = detect.main_face(detect.find_faces(picture), picture.shape)
-    if face is not None:
-        return detect.crop_face(picture, face, size), True
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return resize(picture[top : top + side, left : left + side], size), False
+# How a decoded picture becomes the images of the views
 
 
 def _photo_and_face(picture):
-    face, found = face_crop(picture, PHOTO_PIXELS)
-    return {"photo": resize(picture, PHOTO_PIXELS), "face": face}, found
+    face, found = pictures.face_crop(picture, PHOTO_PIXELS)
+    return {"photo": pictures.resize(picture, PHOTO_PIXELS), "face": face}, found
 
 
-def _ck_face(picture):
-    face, found = face_crop(picture, CK_PIXELS)
+def _large_face(picture):
+    face, found = pictures.face_crop(picture, CK_PIXELS)
     return {"face": face}, found
 
 
-def _attribute_photo(picture):
-    return {"photo": resize(picture, ATTRIBUTE_PIXELS)}, True
+def _large_photo(picture):
+    return {"photo": pictures.resize(picture, ATTRIBUTE_PIXELS)}, True
 
 
 def _exactly_48(picture):
@@ -162,20 +104,20 @@ def read_genki4k(files, track=iter) -> Reading:
     if not numbered or not tables:
         missing = "labels.txt" if numbered else "files/file0001.jpg ..."
         raise WrongLayout(f"expected files/file0001.jpg ... and labels.txt, but there is no {missing}")
-    lines = [line.split() for line in _text(files, tables[0]).splitlines() if line.strip()]
+    lines = [line.split() for line in files.text(tables[0]).splitlines() if line.strip()]
     poses = np.array([_genki_line(f"{tables[0]} line {i}", parts) for i, parts in enumerate(lines, 1)])
     for number in sorted(set(range(1, len(lines) + 1)) ^ set(numbered)):
         problem = "has no line in labels.txt" if number in numbered else f"is missing, labels.txt has {len(lines)} lines"
         raise ValueError(f"{files.path}: file{number:04d}.jpg {problem}; download GENKI-4K again")
-    pictures = [numbered[number] for number in sorted(numbered)]
+    members = [numbered[number] for number in sorted(numbered)]
     return Reading(
         layout="as downloaded",
-        names=_basenames(pictures),
+        names=_basenames(members),
         targets={"smile": poses[:, 0].astype(np.int64), "pose": (np.abs(poses[:, 1]) > TURNED_RADIANS).astype(np.int64)},
         classes={"smile": ("not smiling", "smiling"), "pose": ("frontal", "turned")},
         views={"photo": (PHOTO_PIXELS, 3), "face": (PHOTO_PIXELS, 3)},
         files=files,
-        pictures=np.array(pictures),
+        pictures=np.array(members),
         render=_photo_and_face,
     )
 
@@ -202,11 +144,13 @@ def read_fer2013(files, track=iter) -> Reading:
     by_name = {name.split("/")[-1].lower(): name for name in files.ending(".csv")}
     tables = [by_name[name] for name in ("fer2013.csv", "icml_face_data.csv") if name in by_name][:1]
     tables = tables or [by_name[name] for name in ("train.csv", "test.csv") if name in by_name]
-    pictures = [name for name in files.ending(*PICTURES) if name.count("/") >= 2 and name.split("/")[-3].lower() in ("train", "test")]
+    members = [
+        name for name in files.ending(*pictures.ENDINGS) if name.count("/") >= 2 and name.split("/")[-3].lower() in ("train", "test")
+    ]
     if tables:
         return _fer_tables(files, tables, track)
-    if pictures:
-        return _fer_folders(files, pictures)
+    if members:
+        return _fer_folders(files, members)
     raise WrongLayout("expected fer2013.csv, icml_face_data.csv, train.csv, or folders train/angry ... test/surprise with pictures")
 
 
@@ -222,6 +166,8 @@ def _fer_tables(files, tables, track):
             split.append(USAGES.get(usage, usage))
             emotions.append(_code(where, row["emotion"]) if "emotion" in row else UNLABELLED)
             images.append(_pixels(where, row["pixels"]))
+    if not images:
+        raise ValueError(f"{files.path}: {tables[0]} has no rows; download it again")
     return Reading(layout="table", images=np.stack(images), **_fer_labels(names, emotions, split))
 
 
@@ -251,30 +197,168 @@ def _pixels(where, text):
     return np.frombuffer(values, np.uint8).reshape(FER_PIXELS, FER_PIXELS, 1)
 
 
-def _fer_folders(files, pictures):
+def _fer_folders(files, members):
     rows = []
-    for picture in pictures:
-        _, folder, name = picture.split("/")[-3:]
+    for member in members:
+        _, folder, name = member.split("/")[-3:]
         usage = name.split("_")[0]
         if folder.lower() not in EMOTIONS:
-            raise ValueError(f"{files.path}: {picture}: folder '{folder}', expected one of {', '.join(EMOTIONS)}")
+            raise ValueError(f"{files.path}: {member}: folder '{folder}', expected one of {', '.join(EMOTIONS)}")
         if usage not in USAGES:
-            raise ValueError(f"{files.path}: {picture}: expected a name {{{'|'.join(USAGES)}}}_N, which tells the official split")
-        rows.append((list(USAGES).index(usage), archives.natural_key(name), picture, EMOTIONS.index(folder.lower())))
+            raise ValueError(f"{files.path}: {member}: expected a name {{{'|'.join(USAGES)}}}_N, which tells the official split")
+        rows.append((list(USAGES).index(usage), archives.natural_key(name), member, EMOTIONS.index(folder.lower())))
     rows.sort(key=lambda row: row[:2])  # by split and number, so that the classes are mixed
-    pictures = [row[2] for row in rows]
-    labels = _fer_labels(_basenames(pictures), [row[3] for row in rows], [list(USAGES.values())[row[0]] for row in rows])
-    return Reading(layout="folders", files=files, pictures=np.array(pictures), render=_exactly_48, **labels)
+    members = [row[2] for row in rows]
+    labels = _fer_labels(_basenames(members), [row[3] for row in rows], [list(USAGES.values())[row[0]] for row in rows])
+    return Reading(layout="folders", files=files, pictures=np.array(members), render=_exactly_48, **labels)
+
+
+# CK+
+
+
+def read_ckplus(files, track=iter) -> Reading:
+    """CK+'s photographs with `data_labels.csv`, or the 48x48 copy CK+48 with or without that table, inside or beside it.
+
+    Photographs: one a row of the table, grey, the face cropped to 300x300; targets high_level_emotion (negative, positive,
+    surprise) and action_units float32 (N, 15). CK+48: also emotion (7 classes, one a folder); its action units are those of the
+    row with the same subject and sequence, NaN where the table has none or is missing. subjects: S005 ...
+    """
+    frames = {name.split("/")[-1]: name for name in files.ending(*pictures.ENDINGS) if FRAME.search(name)}
+    # In CK+ a picture's folder is its sequence's number, in CK+48 its emotion.
+    small = [name for name in frames.values() if not name.split("/")[-2].isdecimal()]
+    if not frames:
+        raise WrongLayout("expected cohn-kanade-images/S005/001/S005_001_00000011.png ... or CK+48/anger/S010_004_00000017.png ...")
+    rows = _ck_rows(files)
+    if len(small) == len(frames):
+        return _ck_small(files, small, rows)
+    if not rows:
+        raise ValueError(f"{files.path}: data_labels.csv is missing; put it into the folder or archive, or beside it")
+    return _ck_photographs(files, frames, rows)
+
+
+def _ck_rows(files):
+    """Rows of `data_labels.csv`: subject, sequence, image number, action units (15,), emotion index, names that its picture may have."""
+    inside, beside = files.ending("data_labels.csv"), files.path.absolute().parent / "data_labels.csv"
+    needed = ["subject", "sequence", "image_index", "filepath", *CK_UNITS, "high_level_emotion"]
+    if inside:
+        return [_ck_row(where, row) for where, row in _rows(files, inside[0], needed)]
+    if beside.is_file():
+        with archives.open_files(beside) as other:
+            return [_ck_row(where, row) for where, row in _rows(other, beside.name, needed)]
+    return []
+
+
+def _ck_row(where, row):
+    units = [row[unit.lower()] for unit in CK_UNITS]
+    if not set(units) <= {"0", "1", ""}:
+        raise ValueError(f"{where}: action units must be 0 or 1, or empty (not coded), got {','.join(units)}")
+    if row["high_level_emotion"] not in HIGH_LEVEL:
+        raise ValueError(f"{where}: high_level_emotion '{row['high_level_emotion']}', expected one of {', '.join(HIGH_LEVEL)}")
+    try:
+        sequence, number = int(row["sequence"]), int(row["image_index"])
+    except ValueError:
+        raise ValueError(
+            f"{where}: sequence and image_index must be whole numbers, got '{row['sequence']}', '{row['image_index']}'"
+        ) from None
+    file = row["filepath"].replace("\\", "/").split("/")[-1]
+    names = [file, f"{row['subject']}_{sequence:03d}_{number:08d}.png"]
+    units = [float(unit or "nan") for unit in units]
+    return CkRow(where, row["subject"], sequence, number, units, HIGH_LEVEL.index(row["high_level_emotion"]), names)
+
+
+def _ck_photographs(files, frames, rows):
+    members = []
+    for row in rows:
+        name = next((name for name in row.names if name in frames), None)
+        if name is None:
+            raise ValueError(f"{files.path}: {row.names[0]}, named in {row.where}, is missing")
+        members.append(frames[name])
+    return Reading(
+        layout="photographs",
+        names=_basenames(members),
+        targets={
+            "high_level_emotion": np.array([row.emotion for row in rows], np.int64),
+            "action_units": np.array([row.units for row in rows], np.float32),
+        },
+        classes={"high_level_emotion": HIGH_LEVEL, "action_units": CK_UNITS},
+        views={"face": (CK_PIXELS, 1)},
+        files=files,
+        pictures=np.array(members),
+        render=_large_face,
+        subjects=np.array([row.subject for row in rows]),
+    )
+
+
+def _ck_small(files, members, rows):
+    emotions, units, subjects = [], [], []
+    for member in members:
+        subject, sequence, number = FRAME.search(member).groups()
+        emotions.append(member.split("/")[-2].lower())
+        if emotions[-1] not in CK_EMOTIONS:
+            raise ValueError(f"{files.path}: {member}: folder '{emotions[-1]}', expected one of {', '.join(CK_EMOTIONS)}")
+        subjects.append(subject)
+        same = [row for row in rows if (row.subject, row.sequence) == (subject, int(sequence))]
+        nearest = min(same, key=lambda row: abs(row.number - int(number)), default=None)
+        units.append(nearest.units if nearest else [np.nan] * len(CK_UNITS))
+    units = np.array(units, np.float32)
+    return Reading(
+        layout="CK+48",
+        names=_basenames(members),
+        targets={
+            "emotion": np.array([CK_EMOTIONS.index(emotion) for emotion in emotions], np.int64),
+            "high_level_emotion": np.array([HIGH_LEVEL.index(HIGH_LEVEL_OF[emotion]) for emotion in emotions], np.int64),
+            "action_units": units,
+        },
+        classes={"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL, "action_units": CK_UNITS},
+        views={"face": (FER_PIXELS, 1)},
+        files=files,
+        pictures=np.array(members),
+        render=_exactly_48,
+        subjects=np.array(subjects),
+        notes=[f"{int(np.isnan(units).all(1).sum())} of {len(members)} images have no action units in data_labels.csv"],
+    )
+
+
+# Attributes
+
+
+def read_attributes(files, track=iter) -> Reading:
+    """Photographs with a table of attributes: our own, makesense.ai's or CelebA's, as `labkit.attribute_tables` states them.
+
+    A table given alone names pictures in its own folder or below. targets: those of the six attributes that the table has; for
+    CelebA also celeba float32 (N, 40), split and subjects where `list_eval_partition` and `identity_CelebA.txt` are there.
+    CelebA may be a part: rows without a picture are left out and counted; any other table must be complete.
+    """
+    alone = len(files.sizes) == 1 and files.path.is_file() and files.path.name in files.sizes
+    tables = list(files.sizes) if alone else files.ending(".csv", "list_attr_celeba.txt")
+    tables = [name for name in tables if attribute_tables.layout_of(files.head(name))] or tables * alone
+    if len(tables) != 1:
+        found = f"found {', '.join(tables)}; give the one meant" if tables else "found none"
+        raise WrongLayout(f"expected one table of attributes (see data/README.md) with its photographs, {found}")
+    table = attribute_tables.parse(files.text(tables[0]), tables[0])
+    place = archives.folder_files(files.path.absolute().parent) if alone else files
+    members = attribute_tables.find_pictures(place, tables[0], table.names)
+    kept = [i for i, member in enumerate(members) if member]
+    if len(kept) < len(members) and (table.layout != "celeba" or not kept):
+        missing = table.names[members.index(None)]
+        raise ValueError(f"{tables[0]}: {missing} and {len(members) - len(kept) - 1} more pictures are not in {place.path} or below it")
+    left_out = [f"{len(members) - len(kept)} rows of the table have no picture here"] if len(kept) < len(members) else []
+    reading = Reading(
+        layout=table.layout,
+        names=np.array(table.names),
+        targets=table.targets,
+        classes=table.classes,
+        views={"photo": (ATTRIBUTE_PIXELS, 3)},
+        files=place,
+        pictures=np.array([member or "" for member in members]),
+        render=_large_photo,
+        notes=table.notes + left_out,
+        **(attribute_tables.celeba_columns(place, table.names) if table.layout == "celeba" else {}),
+    )
+    return reading.take(np.array(kept, int))
 
 
 # What the readers share
-
-
-def _text(files, name):
-    try:
-        return files.read(name).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{files.path}: {name} is not a text file in UTF-8") from None
 
 
 def _rows(files, name, needed):
@@ -292,7 +376,7 @@ def _rows(files, name, needed):
                     yield f"{name} line {line}", dict(zip(columns, map(str.strip, values)))
                 elif values:
                     raise ValueError(f"{name} line {line}: {len(values)} values, expected {len(columns)} ({','.join(columns)[:80]})")
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeDecodeError, *archives.DAMAGE) as error:
         raise ValueError(f"{files.path}: {name} is not a CSV text file in UTF-8, after line {line} ({error})") from None
 
 
