@@ -46,8 +46,9 @@ HAIR_COLOURS = {  # RGB; "bald" has the colour of what is left around the ears
 }
 HAIR_TOPS = ("hair", "bald", "hat", "scarf")
 HAIR_STYLES = ("short", "fringe", "parted", "long", "curly", "receding")
+HATS = ("beanie", "cap", "brim")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
-SKIN_TONES = ((250, 220, 200), (240, 199, 170), (224, 174, 138), (194, 140, 102), (152, 103, 72), (112, 74, 52), (80, 52, 40))
+SKIN_TONES = ((250, 220, 200), (240, 199, 170), (224, 174, 138), (194, 140, 102), (158, 108, 78), (122, 82, 58), (94, 62, 48))
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Identity:
     hair_colour: str = "brown"
     hair_style: str = "parted"
     hair_top: str = "hair"
+    hat: str = "beanie"
     hat_colour: tuple[int, int, int] = (60, 70, 110)
     glasses: str = "none"  # "none", "round", "square", "dark"
     beard: str = "none"
@@ -144,7 +146,7 @@ MOTION = {
     "AU4": {"brow_inner": (-0.08, 0.11), "brow_middle": (-0.04, 0.12), "brow_outer": (-0.01, 0.05), "upper_lid": (0.0, 0.03)},
     "AU5": {"upper_lid": (0.0, -0.06)},
     "AU6": {"lower_lid": (0.0, -0.045), "upper_lid": (0.0, 0.02), "cheek": (0.0, -0.13), "brow_outer": (0.0, 0.03)},
-    "AU7": {"upper_lid": (0.0, 0.04), "lower_lid": (0.0, -0.045)},
+    "AU7": {"upper_lid": (0.0, 0.035), "lower_lid": (0.0, -0.045)},
     "AU9": {"nose_wing": (0.02, -0.08), "brow_inner": (-0.03, 0.07), "upper_lip_top": (0.0, -0.06), "upper_lip": (0.0, -0.03)},
     "AU10": {"upper_lip_top": (0.0, -0.09), "upper_lip": (0.0, -0.09), "nose_wing": (0.03, -0.04), "mouth_corner": (0.0, -0.01)},
     "AU11": {"nose_wing": (0.02, -0.02), "upper_lip_top": (0.0, -0.02)},
@@ -159,7 +161,7 @@ MOTION = {
         "lower_lid": (0.0, -0.015),
     },
     "AU14": {"mouth_corner": (0.04, -0.01), "upper_lip_top": (0.0, 0.025), "lower_lip_bottom": (0.0, -0.03)},
-    "AU15": {"mouth_corner": (0.0, 0.15), "lower_lip_bottom": (0.0, -0.01)},
+    "AU15": {"mouth_corner": (0.0, 0.13), "lower_lip_bottom": (0.0, -0.01)},
     "AU16": {"lower_lip": (0.0, 0.07), "lower_lip_bottom": (0.0, 0.05)},
     "AU17": {
         "lower_lip": (0.0, -0.06),
@@ -172,7 +174,7 @@ MOTION = {
     "AU20": {"mouth_corner": (0.15, 0.05), "upper_lip_top": (0.0, 0.03), "lower_lip_bottom": (0.0, -0.03)},
     "AU23": {"upper_lip_top": (0.0, 0.045), "lower_lip_bottom": (0.0, -0.055), "mouth_corner": (-0.10, 0.0)},
     "AU24": {"upper_lip_top": (0.0, 0.085), "lower_lip_bottom": (0.0, -0.10), "mouth_corner": (-0.03, 0.005)},
-    "AU25": {"upper_lip": (0.0, -0.035), "upper_lip_top": (0.0, -0.02), "lower_lip": (0.0, 0.075), "lower_lip_bottom": (0.0, 0.06)},
+    "AU25": {"upper_lip": (0.0, -0.04), "upper_lip_top": (0.0, -0.025), "lower_lip": (0.0, 0.10), "lower_lip_bottom": (0.0, 0.08)},
     "AU26": {"lower_lip": (0.0, 0.17), "lower_lip_bottom": (0.0, 0.16), "chin": (0.0, 0.17), "mouth_corner": (-0.03, 0.05)},
     "AU27": {
         "lower_lip": (0.0, 0.42),
@@ -223,40 +225,47 @@ BULGES = {
         (0.46, 1.09, 0.06, 0.07, 0.0, 0.15, 0.0),
     ),
     "AU27": ((0.62, 0.95, 0.14, 0.30, -0.10, 0.10, 0.0),),
+    "age": (
+        (0.52, 0.24, 0.18, 0.07, 0.04, 0.05, 0.1),
+        (0.60, 1.38, 0.14, 0.14, 0.07, 0.0, 0.0),
+        (0.78, 0.80, 0.14, 0.25, -0.07, 0.08, 0.0),
+    ),
 }
 
-# Furrows: points, the landmark their far end follows, the strength at rest, and what each action unit or wrinkles add.
+# Furrows: four points, the landmark their far end follows, the depth at rest, and what each action unit or wrinkles add.
 FURROWS = (
     (((0.27, 0.60), (0.40, 0.74), (0.50, 0.92), (0.53, 1.08)), "mouth_corner", 0.10,
      {"AU12": 0.75, "AU6": 0.15, "AU11": 0.45, "AU10": 0.5, "AU9": 0.3, "AU20": 0.2, "wrinkles": 0.45}),  # nasolabial
-    (((0.29, 0.56), (0.37, 0.62), (0.43, 0.74)), "nose_wing", 0.0, {"AU11": 0.9, "AU9": 0.5, "AU10": 0.4}),
-    (((0.42, 1.16), (0.45, 1.26), (0.46, 1.40)), "mouth_corner", 0.0, {"AU15": 0.7, "AU17": 0.15, "wrinkles": 0.5}),
-    (((0.36, 0.16), (0.52, 0.21), (0.68, 0.17)), "lower_lid", 0.08, {"AU6": 0.45, "AU7": 0.30, "AU12": 0.1, "wrinkles": 0.5}),
-    (((0.80, -0.02), (0.90, -0.06), (1.00, -0.13)), "eye_outer", 0.0, {"AU6": 0.55, "wrinkles": 0.45}),  # crow's feet
-    (((0.81, 0.03), (0.92, 0.04), (1.03, 0.04)), "eye_outer", 0.0, {"AU6": 0.6, "wrinkles": 0.5}),
-    (((0.79, 0.09), (0.89, 0.14), (0.98, 0.20)), "eye_outer", 0.0, {"AU6": 0.5, "wrinkles": 0.35}),
-    (((0.07, -0.16), (0.09, -0.28), (0.08, -0.42)), "brow_inner", 0.0, {"AU4": 0.9, "AU9": 0.3, "wrinkles": 0.3}),
-    (((0.00, -0.57), (0.35, -0.60), (0.70, -0.55)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.55}),
-    (((0.00, -0.70), (0.35, -0.74), (0.68, -0.70)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.6}),
-    (((0.00, -0.84), (0.30, -0.88), (0.55, -0.84)), "brow_middle", 0.0, {"AU1": 0.25, "AU2": 0.25, "wrinkles": 0.45}),
-    (((0.03, 0.02), (0.10, 0.06), (0.15, 0.14)), "brow_inner", 0.0, {"AU9": 0.7}),
-    (((0.02, 0.12), (0.10, 0.17), (0.15, 0.25)), "brow_inner", 0.0, {"AU9": 0.6}),
-    (((0.00, 1.36), (0.14, 1.37), (0.26, 1.44)), "chin", 0.10, {"AU17": 0.7, "AU24": 0.1, "wrinkles": 0.1}),
-    (((0.62, 0.75), (0.70, 0.95), (0.70, 1.15)), "cheek", 0.0, {"AU12": 0.15, "wrinkles": 0.5}),
+    (((0.29, 0.56), (0.34, 0.59), (0.38, 0.65), (0.43, 0.75)), "nose_wing", 0.0, {"AU11": 1.0, "AU9": 0.5, "AU10": 0.4}),
+    (((0.42, 1.16), (0.44, 1.23), (0.45, 1.30), (0.45, 1.38)), "mouth_corner", 0.0, {"AU15": 0.7, "AU17": 0.15, "wrinkles": 0.35}),
+    (((0.34, 0.15), (0.46, 0.20), (0.58, 0.20), (0.70, 0.16)), "lower_lid", 0.08,
+     {"AU6": 0.45, "AU7": 0.30, "AU12": 0.1, "wrinkles": 0.55}),
+    (((0.80, -0.03), (0.87, -0.06), (0.94, -0.10), (1.00, -0.15)), "eye_outer", 0.0, {"AU6": 0.55, "wrinkles": 0.5}),  # crow's feet
+    (((0.81, 0.03), (0.88, 0.04), (0.95, 0.04), (1.02, 0.04)), "eye_outer", 0.0, {"AU6": 0.6, "wrinkles": 0.55}),
+    (((0.79, 0.09), (0.86, 0.12), (0.92, 0.16), (0.98, 0.21)), "eye_outer", 0.0, {"AU6": 0.5, "wrinkles": 0.4}),
+    (((0.08, -0.44), (0.095, -0.35), (0.09, -0.26), (0.07, -0.16)), "brow_inner", 0.0, {"AU4": 0.9, "AU9": 0.3, "wrinkles": 0.3}),
+    (((0.00, -0.57), (0.25, -0.60), (0.50, -0.60), (0.72, -0.54)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.6}),
+    (((0.00, -0.70), (0.25, -0.735), (0.50, -0.735), (0.70, -0.69)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.65}),
+    (((0.00, -0.84), (0.20, -0.87), (0.40, -0.875), (0.58, -0.84)), "brow_middle", 0.0, {"AU1": 0.25, "AU2": 0.25, "wrinkles": 0.5}),
+    (((0.03, 0.02), (0.08, 0.04), (0.12, 0.08), (0.15, 0.14)), "brow_inner", 0.0, {"AU9": 0.7}),
+    (((0.02, 0.12), (0.08, 0.15), (0.12, 0.19), (0.15, 0.25)), "brow_inner", 0.0, {"AU9": 0.6}),
+    (((0.00, 1.38), (0.10, 1.37), (0.19, 1.40), (0.26, 1.46)), "chin", 0.06, {"AU17": 0.7, "AU24": 0.1, "wrinkles": 0.1}),
+    (((0.60, 0.72), (0.67, 0.85), (0.70, 1.00), (0.69, 1.15)), "cheek", 0.0, {"AU12": 0.12, "wrinkles": 0.25}),
 )  # fmt: skip
 
 # The outline of the head, from its top to the chin.
 OUTLINE = (
-    (0.0, -1.74), (0.55, -1.62), (0.93, -1.22), (1.08, -0.65), (1.09, -0.05), (1.05, 0.48), (0.96, 0.95), (0.79, 1.34),
-    (0.50, 1.66), (0.20, 1.79), (0.0, 1.80),
+    (0.0, -1.74), (0.55, -1.62), (0.93, -1.22), (1.08, -0.65), (1.09, -0.05), (1.05, 0.48), (0.95, 0.95), (0.77, 1.36),
+    (0.47, 1.67), (0.20, 1.79), (0.0, 1.80),
 )  # fmt: skip
 
 
 def strength(parameters: FaceParameters, side: int = 0) -> dict[str, float]:
-    """Intensity of every action unit in one half of the face: `side` 1 right, -1 left, 0 the mean of both; and of wrinkles."""
+    """Intensity of every action unit in one half of the face: `side` 1 right, -1 left, 0 the mean of both; and of wrinkles and age."""
     factor = 1 + 0.35 * side * parameters.asymmetry
     units = {name: min(1.0, max(0.0, value * factor)) for name, value in parameters.action_units.items() if value > 0}
-    return units | {"wrinkles": parameters.identity.wrinkles}
+    who = parameters.identity
+    return units | {"wrinkles": who.wrinkles, "age": max(0.0, 2 * who.age - 1)}
 
 
 def landmarks(parameters: FaceParameters, side: int) -> dict[str, np.ndarray]:
@@ -268,7 +277,8 @@ def landmarks(parameters: FaceParameters, side: int) -> dict[str, np.ndarray]:
     points["lower_lip"][1] = max(points["lower_lip"][1], points["upper_lip"][1])
     points["upper_lip_top"][1] = min(points["upper_lip_top"][1], points["upper_lip"][1] - 0.025)
     points["lower_lip_bottom"][1] = max(points["lower_lip_bottom"][1], points["lower_lip"][1] + 0.03)
-    points["upper_lid"][1] = min(points["upper_lid"][1], points["lower_lid"][1] - 0.012)
+    narrowest = 0.085 * (1 - parameters.action_units.get("AU43", 0.0)) + 0.012  # only AU43 shuts the eye
+    points["upper_lid"][1] = min(points["upper_lid"][1], points["lower_lid"][1] - narrowest)
     return points
 
 

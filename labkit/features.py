@@ -1,0 +1,200 @@
+"""Eyes, brows, nose, mouth, ears, beard and glasses of a built-in face: one function a part, each paints itself on a canvas."""
+
+import numpy as np
+
+from labkit.canvas import CIRCLE, band, closed, moved, smooth
+
+
+def ears(scene, canvas):
+    who = scene.who
+    if who.hair_top == "scarf" or (who.hair_top != "bald" and who.hair_style in ("long", "fringe")):
+        return
+    ear = smooth([(1.02, -0.16), (1.14, -0.22), (1.22, -0.08), (1.19, 0.18), (1.12, 0.42), (1.03, 0.46)], closed=True)
+    inner = smooth([(1.08, -0.08), (1.15, -0.10), (1.16, 0.08), (1.10, 0.26)])
+    sides = (who.face_width, 1), (-who.face_width, 1)
+    canvas.paint([scene.view.outline(ear * side, -0.25) for side in sides], scene.skin * (0.86, 0.76, 0.74), blur=0.008 * scene.unit)
+    canvas.multiply([scene.view.outline(inner * side, -0.25) for side in sides], 0.72, 0.02 * scene.unit, 0.05 * scene.unit)
+
+
+# Eyes
+
+
+def brows(scene, skin):
+    thick = 0.055 * scene.who.brow_thickness
+    shapes = []
+    for side, marks in scene.halves():
+        inner, middle, outer = marks["brow_inner"], marks["brow_middle"], marks["brow_outer"]
+        between, tail = 0.5 * (inner + middle), moved(outer, 0.03, 0)
+        above = [moved(inner, -0.03, -0.6 * thick), moved(between, 0, -1.15 * thick), moved(middle, 0.06, -0.9 * thick), tail]
+        below = [moved(inner, -0.03, 0.9 * thick), moved(between, 0, 0.75 * thick), moved(middle, 0.06, 0.5 * thick), tail]
+        shapes.append(scene.view.project(band(smooth(above), smooth(below)) * (side, 1), 0.05))
+    skin.paint(shapes, 0.55 * scene.hair + 0.12 * scene.skin, 0.85, 0.018 * scene.unit)
+
+
+def lid_curves(scene):
+    """Edges of the upper and lower lids and the fold above, from the inner to the outer corner: each two shapes in pixels."""
+    uppers, lowers, folds = [], [], []
+    for side, marks in scene.halves():
+        inner, outer, top, bottom = (marks[name] for name in ("eye_inner", "eye_outer", "upper_lid", "lower_lid"))
+        above = np.array([inner, (0.38, 0.62 * top[1] + 0.30 * inner[1]), top, (0.65, 0.58 * top[1] + 0.38 * outer[1]), outer])
+        below = np.array([inner, (0.36, 0.75 * bottom[1]), bottom, (0.65, 0.74 * bottom[1]), outer])
+        fold = above + np.array([(0, -0.03), (0, -0.055), (0, -0.06), (0, -0.06), (0.02, -0.03)])
+        for curves, points in ((uppers, above), (lowers, below), (folds, fold)):
+            curves.append(scene.view.project(smooth(points) * (side, 1)))
+    return uppers, lowers, folds
+
+
+def eyes(scene, canvas):
+    """White, iris, pupil, highlight, then lids and lashes."""
+    unit, lashes = scene.unit, scene.who.lashes
+    uppers, lowers, folds = lid_curves(scene)
+    opening = canvas.mask([band(upper, lower) for upper, lower in zip(uppers, lowers)], 0.005 * unit)
+    gaze = np.array(scene.parameters.gaze) * (0.085, 0.04)
+    centres = scene.view.project(np.array([(0.505, -0.012), (-0.505, -0.012)]) + gaze)[:, None]
+    iris = np.array(scene.who.iris, float)
+    light = np.array(scene.parameters.light) * 0.07 * unit
+
+    def discs(radius):
+        return centres + radius * unit * CIRCLE
+
+    canvas.paint(discs(1), 0.72 * np.array([238, 232, 228]) + 0.2 * scene.skin, clip=opening)
+    canvas.paint(discs(0.100), iris * 0.4, 1, 0.006 * unit, clip=opening)
+    canvas.paint(discs(0.078), iris * 1.05, 0.9, 0.012 * unit, clip=opening)
+    canvas.paint(discs(0.043), (12, 10, 10), clip=opening)
+    canvas.multiply([band(upper, moved(upper, 0, 0.06 * unit)) for upper in uppers], 0.60, 0.025 * unit, clip=opening)
+    canvas.paint(discs(0.023) + light, (255, 255, 255), 0.95, clip=opening)
+    canvas.multiply(folds, 0.66, 0.012 * unit, 0.028 * unit)
+    canvas.multiply(lowers, 0.72, 0.01 * unit, 0.022 * unit)
+    canvas.paint(uppers, scene.skin * 0.16, 0.75 + 0.25 * lashes, 0.008 * unit, (0.028 + 0.028 * lashes) * unit)
+
+
+LENSES = {
+    "round": ((0.50, -0.27), (0.76, -0.18), (0.85, 0.04), (0.74, 0.26), (0.50, 0.34), (0.26, 0.26), (0.15, 0.04), (0.24, -0.18)),
+    "square": ((0.50, -0.24), (0.84, -0.22), (0.90, -0.04), (0.80, 0.22), (0.50, 0.28), (0.22, 0.22), (0.13, -0.02), (0.18, -0.22)),
+    "dark": ((0.50, -0.26), (0.86, -0.24), (0.94, -0.02), (0.82, 0.26), (0.50, 0.32), (0.22, 0.24), (0.12, -0.02), (0.17, -0.24)),
+}
+FRAMES = ((36, 30, 30), (124, 84, 46), (60, 62, 70), (110, 40, 40))
+
+
+def glasses(scene, canvas):
+    kind, unit = scene.who.glasses, scene.unit
+    if kind == "none":
+        return
+    frame = FRAMES[scene.who.seed % len(FRAMES)]
+    width = (0.032 + 0.008 * (scene.who.seed % 3)) * unit
+    lenses = scene.both(LENSES[kind], 0.12, True)
+    inside = canvas.mask(lenses)
+    canvas.paint(lenses, *(((26, 26, 30), 0.9) if kind == "dark" else ((220, 228, 236), 0.10)), clip=inside)
+    streaks = [moved(shape, 0, 0) for shape in scene.both([(0.30, -0.16), (0.42, -0.18), (0.34, 0.06), (0.26, 0.06)], 0.12, True)]
+    canvas.paint(streaks, (255, 255, 255), 0.18, 0.02 * unit, clip=inside)
+    rims = [closed(lens) for lens in lenses]
+    bridge = scene.view.project(smooth([(-0.14, -0.06), (0, -0.11), (0.14, -0.06)]), 0.2)
+    arms = [scene.view.project(np.array([(0.87 * side, -0.10), (1.12 * side, -0.08)])) for side in (1, -1)]
+    canvas.multiply([moved(rim, 0, 0.045 * unit) for rim in rims], 0.82, 0.03 * unit, width)
+    canvas.paint([*rims, bridge, *arms], frame, 0.95, width=width)
+
+
+# Nose
+
+
+def nose(scene, skin):
+    """Nostrils and the groove around the wings; the nose itself is a hill of the landscape."""
+    holes, wings = [], []
+    for side, marks in scene.halves():
+        wx, wy = marks["nose_wing"]
+        x, y = wx * 0.48, 0.715 * scene.who.nose_length + 0.5 * (wy - 0.66)
+        hole = smooth([(x - 0.055, y), (x, y - 0.028), (x + 0.06, y + 0.005), (x, y + 0.02)], closed=True)
+        wing = smooth([(wx - 0.02, wy - 0.10), (wx + 0.02, wy - 0.01), (wx - 0.04, wy + 0.06)])
+        holes.append(scene.view.project(hole * (side, 1), 0.2))
+        wings.append(scene.view.project(wing * (side, 1), 0.08))
+    skin.paint(holes, scene.skin * (0.30, 0.20, 0.18), 0.85, 0.014 * scene.unit)
+    skin.multiply(wings, 0.74, 0.018 * scene.unit, 0.03 * scene.unit)
+
+
+# Mouth
+
+
+def lips(scene, skin):
+    unit, tint = scene.unit, scene.who.lip_colour
+    top, upper, lower, bottom = (scene.view.project(curve, 0.12) for curve in scene.lip_curves)
+    colour = scene.skin * (0.90 - 0.08 * tint, 0.66 - 0.22 * tint, 0.66 - 0.14 * tint)
+    skin.multiply(band(bottom, moved(bottom, 0, 0.07 * unit)), 0.88, 0.04 * unit)
+    skin.paint(band(top, upper), colour * 0.84, 0.9, 0.014 * unit)
+    skin.paint(band(lower, bottom), colour, 0.9, 0.014 * unit)
+    skin.multiply(0.5 * (lower + bottom)[8:-8], 1.16, 0.03 * unit, 0.05 * unit)
+
+
+def mouth(scene, canvas):
+    """The line between the lips, or what shows between them: upper teeth, tongue, lower teeth."""
+    unit, place = scene.unit, scene.view.project
+    _, upper, lower, _ = scene.lip_curves
+    gap = float((lower - upper)[:, 1].max())
+    line = place(0.5 * (upper + lower), 0.12)
+    if gap > 0.02:
+        opening = canvas.mask(band(place(upper, 0.1), place(lower, 0.1)), 0.006 * unit)
+        canvas.paint(line[:, None] + 0.5 * unit * CIRCLE, (54, 20, 20), clip=opening)
+        if gap > 0.2:
+            canvas.paint(place(band(moved(lower, 0, -0.14), moved(lower, 0, 0.1)), 0.05), (158, 72, 72), 0.75, 0.03 * unit, clip=opening)
+            teeth = moved(lower * (0.7, 0), 0, float(lower[:, 1].max()) - 0.06)
+            canvas.paint(place(band(teeth, moved(teeth, 0, 0.3)), 0.05), (190, 180, 166), 0.75, 0.012 * unit, clip=opening)
+        upper_teeth(scene, canvas, upper, opening, gap)
+    canvas.paint(line if gap <= 0.02 else place(upper, 0.12), scene.skin * (0.30, 0.16, 0.15), 0.75, 0.008 * unit, 0.024 * unit)
+    canvas.multiply([line[end] + 0.035 * unit * CIRCLE for end in (0, -1)], 0.62, 0.025 * unit)
+
+
+def upper_teeth(scene, canvas, upper, opening, gap):
+    """A pale band below the upper lip, darker towards the corners; more of it when the lip is pulled up."""
+    units, unit, place = scene.parameters.action_units, scene.unit, scene.view.project
+    show = min(0.05 + 0.11 * units.get("AU12", 0) + 0.07 * units.get("AU10", 0), 0.15) + 0.02 * (gap > 0.2)
+    middle = float(upper[len(upper) // 2][1])
+    arch = 0.6 * np.minimum(upper[:, 1] - middle, 0)  # follows raised corners, but not a round opening
+    edge = np.stack([upper[:, 0], middle + show + arch], 1)
+    canvas.paint(place(band(moved(edge, 0, -0.5), edge), 0.08), (236, 229, 216), 0.97, 0.008 * unit, clip=opening)
+    sides = [place(upper[part][:, None] + 0.13 * CIRCLE, 0.08).reshape(-1, 2) for part in (slice(0, 4), slice(-4, None))]
+    canvas.multiply(sides, 0.66, 0.05 * unit, clip=opening)
+    if unit > 30:
+        gaps = place(np.array([[(x, middle - 0.1), (x, middle + show)] for x in np.arange(-0.24, 0.25, 0.08)]), 0.08)
+        canvas.multiply(gaps, 0.86, 0.004 * unit, 0.012 * unit, clip=opening)
+
+
+# Beard
+
+
+def beard_shapes(scene):
+    kind, (corner_x, corner_y), chin = scene.who.beard, scene.right["mouth_corner"], scene.right["chin"][1]
+    top = scene.lip_curves[0]
+    shapes = [] if kind == "none" else [scene.view.project(band(moved(top, 0, -0.13), top), 0.12)]
+    if kind in ("full", "stubble"):
+        cheek = [
+            (0, corner_y + 0.22),
+            (0.34, corner_y + 0.18),
+            (corner_x + 0.07, corner_y + 0.02),
+            (corner_x + 0.26, 0.92),
+            (0.93, 0.60),
+            (1.06, 0.25),
+        ]
+        jaw = [(0, chin + 0.1), (0.3, chin + 0.1), (0.6, chin + 0.05), (0.9, chin), (1.15, 1.3), (1.25, 0.8)]
+        shapes.append(band(*(scene.view.project(scene.across(half)) for half in (cheek, jaw))))
+    elif kind == "goatee":
+        patch = [(0, 1.34), (0.30, 1.34), (corner_x + 0.04, corner_y + 0.02), (0.46, corner_y + 0.1)]
+        edge = [(0, chin + 0.05), (0.2, chin + 0.05), (0.40, 1.62), (0.48, corner_y + 0.12)]
+        shapes.append(band(*(scene.view.project(scene.across(half), 0.1) for half in (patch, edge))))
+    return shapes
+
+
+def beard(scene, skin):
+    shapes, unit = beard_shapes(scene), scene.unit
+    if not shapes:
+        return
+    stubble = scene.who.beard == "stubble"
+    for shape in shapes:
+        skin.paint(shape, 0.72 * scene.hair + 0.08 * scene.skin, 0.32 if stubble else 0.9, 0.035 * unit)
+    if stubble:
+        return
+    random = scene.of_person(4)
+    roots = np.stack([random.uniform(-1, 1, 160), random.uniform(0.7, 1.85, 160)], 1)
+    tips = roots + random.normal((0, 0.12), 0.03, (160, 2)) + 0.06 * roots * (1, 0)
+    strokes = scene.view.project(np.stack([roots, tips], 1), 0.05)
+    inside = skin.mask(shapes, 0.02 * unit)
+    skin.multiply(strokes[:80], 1.3, 0.012 * unit, 0.018 * unit, clip=inside)
+    skin.multiply(strokes[80:], 0.66, 0.012 * unit, 0.018 * unit, clip=inside)

@@ -1,0 +1,139 @@
+"""Where the points of a face lie in the picture, and what every part needs while one picture is painted."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from labkit.anatomy import HAIR_COLOURS, OUTLINE, SKIN_TONES, FaceParameters, landmarks
+from labkit.canvas import smooth
+
+EYE_LINE = 0.38  # the crop of labkit.detect: how far below the upper edge the eyes lie,
+EYE_DISTANCE = 0.32  # and how far they are apart, both as parts of the side
+MIRROR = np.array([-1.0, 1.0])
+_PARTS = np.array([0.0, 0.25, 0.55, 0.85])  # where between the middle of the lips and a corner a curve has its points
+
+
+class View:
+    """Parallel projection of a head turned by yaw and pitch.
+
+    Points are (x, y) on a face seen from the front, in eye distances; `lift` raises them towards the viewer.
+    """
+
+    DEPTH = 1.0  # of the point between the eyes before the axis that the head turns about
+
+    def __init__(self, yaw, pitch, origin, unit):
+        self.cos = np.array([np.cos(yaw), np.cos(pitch)])
+        self.sin = np.array([np.sin(yaw), np.sin(pitch)])
+        self.origin, self.unit = np.asarray(origin, float), unit
+        # Crops are centred on the eyes, so a turned head moves the other way; not wholly, because finders err towards the head's middle.
+        self.recentre = 0.85 * self.DEPTH * self.sin
+
+    def project(self, points, lift=0.0) -> np.ndarray:
+        """Points on the face's surface (..., 2) -> pixels (..., 2)."""
+        points = np.asarray(points, float)
+        x, y = points[..., 0], points[..., 1]
+        depth = self.DEPTH + lift - 0.52 * x * x - 0.10 * y * np.abs(y)
+        return self._place(points * self.cos + depth[..., None] * self.sin)
+
+    def outline(self, points, depth=0.0) -> np.ndarray:
+        """Points on the head's visible edge, which is another part of the head in every pose."""
+        return self._place(np.asarray(points, float) * (1 + 0.05 * self.sin**2) + depth * self.sin)
+
+    def _place(self, points):
+        return self.origin + self.unit * (points - self.recentre)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture while it is painted. size: of the canvas in pixels; unit: pixels an eye distance."""
+
+    parameters: FaceParameters
+    view: View
+    size: int
+    unit: float
+    right: dict  # landmarks of the picture's right half, and of the left; x > 0 in both
+    left: dict
+    skin: np.ndarray  # (3,) RGB
+    hair: np.ndarray
+    random: np.random.Generator  # of this picture; what belongs to the person is drawn from `of_person`
+
+    @property
+    def who(self):
+        return self.parameters.identity
+
+    def of_person(self, part: int) -> np.random.Generator:
+        return np.random.default_rng([self.who.seed, part])
+
+    def halves(self):
+        """(1, landmarks) for the right half of the picture, (-1, landmarks) for the left."""
+        return (1, self.right), (-1, self.left)
+
+    def both(self, points, lift=0.0, is_closed=False):
+        """A smooth curve through points of the right half and its mirror image: two shapes in pixels."""
+        curve = smooth(points, is_closed)
+        return [self.view.project(curve * (side, 1), lift) for side in (1, -1)]
+
+    def across(self, points):
+        """A smooth curve from left to right through the points of a right half (the first in the middle) and their mirror images."""
+        points = np.asarray(points, float)
+        return smooth(np.concatenate([points[:0:-1] * MIRROR, points]))
+
+    @cached_property
+    def lip_curves(self):
+        """Upper edge of the lips, upper and lower edge of the opening, lower edge: each (n, 2), left to right, before the pose."""
+        right, left = self.right, self.left
+        heights = {name: 0.5 * (left[name][1] + right[name][1]) for name in ("upper_lip_top", "upper_lip", "lower_lip", "lower_lip_bottom")}
+        roundness = min(1.0, (heights["lower_lip"] - heights["upper_lip"]) / 0.35)
+        parabola = _PARTS**2.0
+        ellipse = 1 - np.sqrt(1 - _PARTS**2)
+        open_shape = (1 - roundness) * parabola + roundness * ellipse
+        bow = self.who.lip_fullness * np.array([0.012, -0.022, -0.012, 0.0])
+
+        def edge(name, rise, extra=0.0):
+            middle = heights[name]
+            halves = []
+            for corner in (left["mouth_corner"] * MIRROR, right["mouth_corner"]):
+                inner = np.stack([_PARTS * corner[0], middle + rise * (corner[1] - middle) + extra], 1)
+                halves.append(np.concatenate([inner, corner[None]]))
+            return smooth(np.concatenate([halves[0][:0:-1], halves[1]]))
+
+        return (
+            edge("upper_lip_top", parabola, bow),
+            edge("upper_lip", open_shape, 0.4 * bow),
+            edge("lower_lip", open_shape),
+            edge("lower_lip_bottom", 0.5 * (parabola + ellipse)),
+        )
+
+
+def set_scene(parameters: FaceParameters, size: int) -> Scene:
+    """The scene of `parameters` on a canvas of `size` pixels."""
+    unit = EYE_DISTANCE * parameters.zoom * size
+    origin = np.array([0.5 + parameters.shift[0], EYE_LINE + parameters.shift[1]]) * size
+    return Scene(
+        parameters=parameters,
+        view=View(parameters.yaw, parameters.pitch, origin, unit),
+        size=size,
+        unit=unit,
+        right=landmarks(parameters, 1),
+        left=landmarks(parameters, -1),
+        skin=between(SKIN_TONES, parameters.identity.skin),
+        hair=np.array(HAIR_COLOURS[parameters.identity.hair_colour], float),
+        random=np.random.default_rng(parameters.seed),
+    )
+
+
+def between(colours, position) -> np.ndarray:
+    """The colour at `position` (0 to 1) along a row of colours: (3,) float."""
+    colours = np.asarray(colours, float)
+    return np.array([np.interp(position * (len(colours) - 1), np.arange(len(colours)), channel) for channel in colours.T])
+
+
+def head_outline(scene) -> np.ndarray:
+    """The edge of the head (n, 2) before the pose: the jaw as wide as the person's, the chin where the jaw has dropped to."""
+    who, drop = scene.who, scene.right["chin"][1] - OUTLINE[-1][1]
+    half = np.array(OUTLINE)
+    lower = np.clip((half[:, 1] - 0.3) / 1.5, 0, 1)
+    half[:, 0] *= who.face_width * (1 + lower * (who.jaw_width - 1)) * (1 - 0.25 * lower * max(0.0, drop))
+    half[:, 1] += lower**1.5 * drop
+    return smooth(np.concatenate([half, half[-2:0:-1] * MIRROR]), closed=True)

@@ -1,0 +1,94 @@
+"""The skin of a built-in face as a landscape that light falls on: bumps, furrows, blush, shading, pores, freckles."""
+
+import cv2
+import numpy as np
+
+from labkit.anatomy import BULGES, FURROWS, LANDMARKS, RELIEF, strength
+from labkit.canvas import CIRCLE, draw_lines, smooth, soften
+
+
+def landscape(scene):
+    """Height in pixels, darkness and blush of the face: three float32 (size, size)."""
+    units = [strength(scene.parameters, side) for side in (1, -1)]
+    rows, weights = [], []
+    for side, amounts in zip((1, -1), units):
+        bulges = [(row, amount) for name, amount in amounts.items() for row in BULGES.get(name, ())]
+        for row, amount in [(row, 1.0) for row in RELIEF] + bulges:
+            rows.append((row[0] * side, *row[1:]))
+            weights.append(amount * (0.5 if row[0] == 0 else 1.0))  # the middle stands in both halves
+    rows = np.array(rows)
+    rows[:, 4:] *= np.array(weights)[:, None]
+    height, darkness, blush = hills(rows, scene)
+    lines = furrows(scene, units)
+    return scene.unit * (height - 0.035 * lines), darkness + 0.36 * lines, blush
+
+
+def hills(rows, scene):
+    """Sums of axis-aligned Gaussians, each the product of one curve in x and one in y, so that a matrix product adds them all.
+
+    rows: (K, 4 + A): x, y, standard deviations in x and y, then A amplitudes. Returns A arrays float32 (size, size).
+    """
+    centres = scene.view.project(rows[:, :2])
+    deviations = rows[:, 2:4] * scene.unit * np.maximum(scene.view.cos, 0.5)
+    offsets = (np.arange(scene.size) - centres[:, :, None]) / deviations[:, :, None]  # (K, 2, size)
+    curves = np.exp(-0.5 * offsets**2).astype(np.float32)
+    amplitudes = rows[:, 4:].T.astype(np.float32)
+    return [(curves[:, 1] * amplitude[:, None]).T @ curves[:, 0] for amplitude in amplitudes]
+
+
+_FURROW_POINTS = np.array([row[0] for row in FURROWS])
+_FOLLOWING = np.linspace(0.15, 1, 4)[:, None]  # a furrow's near end stays, its far end goes with the landmark
+
+
+def furrows(scene, units):
+    """Depth of all furrows, float32 (size, size), 0 to about 1."""
+    mask = np.zeros((scene.size, scene.size), np.uint8)
+    for (side, marks), amounts in zip(scene.halves(), units):
+        depths = np.array([rest + sum(amounts.get(name, 0) * part for name, part in causes.items()) for _, _, rest, causes in FURROWS])
+        moves = np.array([marks[row[1]] - LANDMARKS[row[1]] for row in FURROWS])
+        shown = depths > 0.04
+        curves = smooth(_FURROW_POINTS[shown] + _FOLLOWING * moves[shown, None]) * (side, 1)
+        draw_lines(mask, scene.view.project(curves), 255 * np.minimum(depths[shown], 1), 0.035 * scene.unit)
+    return np.multiply(soften(mask, 0.028 * scene.unit), np.float32(1.5 / 255), dtype=np.float32)
+
+
+def lighting(scene, height, darkness):
+    """How bright the skin is (float32 (size, size), about 1) and how much it shines (0 to about 0.1)."""
+    p, view = scene.parameters, scene.view
+    right = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    down = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    middle = view.outline(np.array([[0.0, 0.1]]), depth=0.25)[0]
+    pixels = np.arange(scene.size, dtype=np.float32)
+    across, along = ((pixels - np.float32(middle[axis])) / np.float32(scene.unit * reach) for axis, reach in ((0, 1.1), (1, 1.9)))
+    right -= 0.28 * across + 0.85 * across**3  # the head itself, round as an egg
+    down -= (0.20 * along + 0.45 * along**3)[:, None]
+    x, y = (np.float32(v) for v in p.light)
+    toward = np.sqrt(max(0.05, 1 - p.light[0] ** 2 - p.light[1] ** 2)).astype(np.float32)
+    length = 1 / np.sqrt(1 + right * right + down * down)
+    facing = (toward - x * right - y * down) * length
+    shade = (1 - p.contrast) + (p.contrast / max(0.62, toward)) * np.maximum(facing, -0.15) + 0.1 * (length - 1)
+    shade = np.clip(shade, 0.14, 1.35) * np.clip(1 - darkness, 0.25, 1.3)
+    shine = np.maximum((facing + length) / np.sqrt(2 + 2 * toward), 0)
+    for _ in range(4):  # to the power of 16
+        shine = shine * shine
+    return shade.astype(np.float32), shine.astype(np.float32) * np.float32(0.07 * p.contrast + 0.02)
+
+
+def texture(scene, skin):
+    """Pores and blotches."""
+    fine = scene.random.standard_normal((64, 64), np.float32)
+    both = 0.22 * cv2.blur(fine, (9, 9)) + (0.010 + 0.015 * scene.who.age) * fine
+    skin.pixels *= 1 + cv2.resize(both, (scene.size, scene.size))
+
+
+def freckles(scene, skin):
+    amount = scene.who.freckles
+    if amount <= 0:
+        return
+    random = scene.of_person(1)
+    n = int(60 + 70 * amount)
+    x = np.clip(random.normal(0, 0.42, n) + random.choice([-0.25, 0.25], n), -0.98, 0.98)
+    y = 0.36 + random.normal(0, 0.15, n) + 0.1 * np.abs(x)
+    radii = random.uniform(0.008, 0.023, n) * scene.unit
+    dots = scene.view.project(np.stack([x, y], 1))[:, None] + radii[:, None, None] * CIRCLE[::2]
+    skin.paint(dots, scene.skin * (0.68, 0.50, 0.40), 0.45 + 0.4 * amount, 0.006 * scene.unit)
