@@ -107,7 +107,8 @@ def run_notebook(source: Path, target: Path, parameters: dict) -> str:
         if name not in known:
             raise ValueError(f"{source.name}: unknown parameter '{name}'; expected one of {', '.join(sorted(known))}")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about frozen modules
-    options = {"kernel_name": "python3", "cwd": str(source.parent), "progress_bar": False}
+    quiet = ["--log-level=ERROR"]  # the kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there
+    options = {"kernel_name": "python3", "cwd": str(source.parent), "progress_bar": False, "extra_arguments": quiet}
     try:
         papermill.execute_notebook(str(source), str(target), parameters, **options)
     except PapermillExecutionError as failure:

@@ -116,8 +116,8 @@ def prepare(model, device, precision: str):
 
 
 def to_batch(images: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in 0..1. A permuted view: in memory it is already channels last."""
-    return images.permute(0, 3, 1, 2).float().div_(255)
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in 0..1."""
+    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def loss(logits: dict, targets: dict, label_smoothing: float = 0.0) -> torch.Tensor:
