@@ -1,6 +1,6 @@
 """Every data set becomes a `FaceSet`: `import_data` reads a download once into a compact cache, `load` opens that, `check` counts it.
 
-The formats are in `labkit.readers`, the table of data sets is `SOURCES`, where to get them stands in data/README.md. A cache is the folder
+The formats are in `labkit.readers`, the data sets in the table `labkit.sources.SOURCES`. A cache is the folder
 `data/<name>/` with one `<view>.npy` of images a view, `labels.npz` and `about.json`. It is built beside that place and renamed at
 the end: a data set is there as a whole or not at all. Taught in notebook 01.
 """
@@ -13,16 +13,18 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from labkit import archives, pictures, readers
 from labkit.faces import FaceSet
+from labkit.sources import SOURCES, Source
+
+__all__ = ["SOURCES", "DataMissing", "Source", "available", "check", "import_data", "load"]
 
 CACHE_VERSION = 1  # raised when a cache written before can no longer be read, or should not be
 BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
@@ -42,90 +44,6 @@ MISSING = f"""{{source.title}} is not imported.
 
 class DataMissing(FileNotFoundError):
     """A data set is not imported; the message says what was looked for, how to get it and what goes on without it."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One data set.
-
-    title, holds, licence, get: text for people; layouts: what `reader` accepts.
-    sign: a regular expression that some file name of this data set matches, and none of another.
-    reader: `labkit.archives.Files` -> `labkit.readers.Reading`.
-    expected: split ("all" = every image) -> target -> class -> count in the complete data set, by layout.
-    optional: splits that may be missing.
-    """
-
-    title: str
-    holds: str
-    licence: str
-    get: str
-    layouts: tuple[str, ...]
-    sign: str
-    reader: Callable
-    expected: dict[str, dict] = field(default_factory=dict)
-    optional: tuple[str, ...] = ()
-
-
-def _emotions(*counts):
-    return {"emotion": dict(zip(readers.EMOTIONS, counts))}
-
-
-FER_COUNTS = {
-    "train": _emotions(3995, 436, 4097, 7215, 4830, 3171, 4965),
-    "public_test": _emotions(467, 56, 496, 895, 653, 415, 607),
-    "private_test": _emotions(491, 55, 528, 879, 594, 416, 626),
-}
-
-SOURCES = {
-    "genki4k": Source(
-        title="GENKI-4K",
-        holds="4,000 colour photographs of faces from the web: smiling or not, and how the head is turned",
-        licence="available for public use, citation asked; the photographs stay their owners' property",
-        get="https://mplab.ucsd.edu, databases, GENKI-4K: genki4k.tar (28 MB), no account",
-        layouts=("genki4k.tar", "folder with files/file0001.jpg ... and labels.txt"),
-        sign=r"(^|/)files/file\d+\.jpe?g$",
-        reader=readers.read_genki4k,
-        expected={"as downloaded": {"all": {"smile": {"not smiling": 1838, "smiling": 2162}}}},
-    ),
-    "fer2013": Source(
-        title="FER2013",
-        holds="35,887 grey faces of 48x48 pixels with one of seven emotions, in three official splits",
-        licence="for research, by the terms of the Kaggle competition that you accept there; do not pass it on",
-        get="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge (free account)",
-        layouts=(
-            "fer2013.csv or icml_face_data.csv",
-            "train.csv and test.csv",
-            "folders train|test/<emotion>/Training_1.jpg",
-            "any of them zipped",
-        ),
-        sign=r"(^|/)(fer2013\.csv|icml_face_data\.csv|(train|test)/(angry|disgust|fear|happy|neutral|sad|surprise)/[^/]+)$",
-        reader=readers.read_fer2013,
-        expected={"table": FER_COUNTS, "folders": FER_COUNTS},
-        optional=("public_test", "private_test"),
-    ),
-    "ckplus": Source(
-        title="CK+",
-        holds="posed expressions of 123 people: 560 photographs with 15 action units and 3 emotions, or 981 small faces with 7 emotions",
-        licence="for research, to those who sign the agreement; it allows no passing on, and only few subjects in print",
-        get="https://www.jeffcohn.net/Resources/, Cohn-Kanade: sign the agreement and send it; data_labels.csv comes with the course",
-        layouts=("cohn-kanade-images/S005/001/S005_001_00000011.png ... with data_labels.csv", "CK+48/anger/S010_004_00000017.png ..."),
-        sign=r"/S\d{3}_\d{3}_\d{8}\.png$",
-        reader=readers.read_ckplus,
-        expected={
-            "photographs": {"all": {"high_level_emotion": dict(zip(readers.HIGH_LEVEL, (328, 121, 111)))}},
-            "CK+48": {"all": {"emotion": dict(zip(readers.CK_EMOTIONS, (135, 54, 177, 75, 207, 84, 249)))}},
-        },
-    ),
-    "attributes": Source(
-        title="Face attributes",
-        holds="your own annotated photographs, or CelebA's 202,599: wrinkles, freckles, glasses, hair",
-        licence="your own: ask the people in them; CelebA: non-commercial research only, do not pass it on",
-        get="annotate your own (notebook 08, or https://www.makesense.ai), or https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
-        layouts=("own CSV with pictures beside or below it", "makesense.ai's CSV export", "list_attr_celeba.txt with img_align_celeba/"),
-        sign=r"(^|/)list_attr_celeba\.(txt|csv)$",
-        reader=readers.read_attributes,
-    ),
-}
 
 
 def _source(name):
@@ -158,7 +76,8 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
         size = len(reading.names) * sum(pixels**2 * channels for pixels, channels in reading.views.values())
         with _folder_in_place(Path(data_dir), name, size) as folder:
             _write(folder, source, reading, Path(file).name, progress)
-    return check(name, data_dir) | {"seconds": round(time.perf_counter() - began, 1), "bytes": size}
+            summary = _examine(name, folder, _about(name, folder))
+    return summary | {"seconds": round(time.perf_counter() - began, 1), "bytes": size}
 
 
 def _read(name, source, files, progress):
@@ -174,7 +93,7 @@ def _read(name, source, files, progress):
             hint = f". It looks like {SOURCES[like[0]].title}: python -m labkit data import {like[0]} {files.path}"
         elif packed:
             hint = f". It holds {packed[0]}: unpack that, and give the file or folder inside"
-        raise ValueError(f"{files.path} is not {source.title}: {error}{hint}") from None
+        raise ValueError(f"{files.path} is not laid out as {source.title}: {error}{hint}") from None
 
 
 @contextmanager
@@ -234,7 +153,7 @@ def _write(folder, source, reading, file, progress):
     np.savez(folder / "labels.npz", **labels)
     about = {"version": CACHE_VERSION, "title": source.title, "file": file, "layout": reading.layout, "classes": reading.classes}
     about |= {"views": list(reading.views), "faces_not_found": lost, "notes": reading.notes}
-    about["fingerprints"] = {view: _face_set(folder, about, view).fingerprint for view in reading.views}
+    about["fingerprints"] = {view: _face_set(folder, about, view, copy=False).fingerprint for view in reading.views}
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
@@ -281,11 +200,12 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
 
         _choice("view", view or "face", ["face"])
         return synthetic.make(**options if size is None else options | {"size": size})
-    about = _about(name, data_dir)
+    place = Path(data_dir) / name
+    about = _about(name, place)
     for option in options:
         _choice("option", option, ["n", "colour"])
     view = _choice("view", view or about["views"][0], about["views"])
-    faces = _face_set(Path(data_dir) / name, about, view, size, options.get("n"))
+    faces = _face_set(place, about, view, size, options.get("n"))
     if options.get("colour") and faces.images.shape[-1] == 1:
         raise ValueError(f"{name}: colour=True, but its images are grey")
     return faces.grey() if options.get("colour") is False else faces
@@ -309,8 +229,8 @@ def _evenly(count, most):
     return np.linspace(0, count - 1, min(most, count)).round().astype(int)
 
 
-def _about(name, data_dir):
-    source, place = _source(name), Path(data_dir) / name
+def _about(name, place):
+    source = _source(name)
     try:
         about = json.loads((place / "about.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -322,17 +242,24 @@ def _about(name, data_dir):
     return about
 
 
-def _face_set(place, about, view, size=None, n=None):
-    images = np.load(place / f"{view}.npy", mmap_mode="r")
-    chosen = np.arange(len(images)) if n is None else _evenly(len(images), n)
-    if size is None or size == images.shape[1]:
-        images = np.array(images[chosen] if n is not None else images)
-    else:
-        images = np.stack([pictures.resize(images[i], size) for i in chosen])
-    with np.load(place / "labels.npz") as labels:
-        labels = {name: labels[name][chosen] for name in labels.files}
+def _face_set(place, about, view, size=None, n=None, copy=True):
+    """The cached view; without `copy` its images stay on disk and are read where they are used."""
+    try:
+        images = np.load(place / f"{view}.npy", mmap_mode="r")
+        with np.load(place / "labels.npz") as archive:
+            labels = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{place}: the cache is damaged ({error}); import the data set again") from None
+    if n is not None:
+        chosen = _evenly(len(images), n)
+        images, labels = images[chosen], {name: values[chosen] for name, values in labels.items()}
+    if size not in (None, images.shape[1]):
+        resized = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
+        for i, image in enumerate(images):
+            resized[i] = pictures.resize(image, size)
+        images = resized
     return FaceSet(
-        images=images,
+        images=np.array(images) if copy and isinstance(images, np.memmap) else images,
         targets={name.removeprefix("target_"): values for name, values in labels.items() if name.startswith("target_")},
         classes={name: tuple(classes) for name, classes in about["classes"].items()},
         source=f"{about['title']}, {view}",
@@ -351,13 +278,14 @@ def check(name, data_dir="data") -> dict:
 
     Raises DataMissing where it is not imported, ValueError where the cache cannot be read.
     """
-    source, about, place = _source(name), _about(name, data_dir), Path(data_dir) / name
-    problems, shapes = [], {}
+    place = Path(data_dir) / name
+    return _examine(name, place, _about(name, place))
+
+
+def _examine(name, place, about):
+    source, problems, shapes = _source(name), [], {}
     for view in about["views"]:
-        try:
-            faces = _face_set(place, about, view)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{place}: the cache is damaged ({error}); import it again: {COMMAND.format(name=name)}") from None
+        faces = _face_set(place, about, view, copy=False)
         shapes[view] = list(faces.images.shape[1:])
         if faces.fingerprint != about["fingerprints"][view]:
             problems.append(f"view '{view}' has changed since the import; import it again: {COMMAND.format(name=name)}")
@@ -380,9 +308,10 @@ def check(name, data_dir="data") -> dict:
 
 
 def _counts(faces):
-    parts = {"all": faces}
+    labels = replace(faces, images=np.empty((len(faces), 1, 1, 1), np.uint8))  # counting needs no pictures
+    parts = {"all": labels}
     if faces.split is not None:
-        parts |= {split: faces.take(faces.split == split) for split in dict.fromkeys(faces.split.tolist())}
+        parts |= {split: labels.take(faces.split == split) for split in dict.fromkeys(faces.split.tolist())}
     return {split: {target: part.counts(target) for target in part.targets} for split, part in parts.items()}
 
 

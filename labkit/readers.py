@@ -331,10 +331,10 @@ def read_attributes(files, track=iter) -> Reading:
     """
     alone = len(files.sizes) == 1 and files.path.is_file() and files.path.name in files.sizes
     tables = list(files.sizes) if alone else files.ending(".csv", "list_attr_celeba.txt")
-    tables = [name for name in tables if attribute_tables.layout_of(files.head(name))] or tables * alone
+    tables = [name for name in tables if attribute_tables.layout_of(files.head(name))]
     if len(tables) != 1:
-        found = f"found {', '.join(tables)}; give the one meant" if tables else "found none"
-        raise WrongLayout(f"expected one table of attributes (see data/README.md) with its photographs, {found}")
+        found = f"found {', '.join(tables)}; give the one meant" if tables else "found none; data/README.md shows one"
+        raise WrongLayout(f"expected one table of attributes, our own, makesense.ai's or CelebA's, with its photographs; {found}")
     table = attribute_tables.parse(files.text(tables[0]), tables[0])
     place = archives.folder_files(files.path.absolute().parent) if alone else files
     members = attribute_tables.find_pictures(place, tables[0], table.names)
