@@ -23,9 +23,8 @@ GREY = cv2.IMREAD_GRAYSCALE
 
 def noise(height, width, channels=3):
     """A smooth random picture, which survives JPEG nearly unchanged; always the same for one shape."""
-    return cv2.resize(
-        np.random.default_rng([height, width, channels]).integers(0, 256, (4, 4, channels), dtype=np.uint8), (width, height)
-    ).reshape(height, width, channels)
+    coarse = np.random.default_rng([height, width, channels]).integers(0, 256, (4, 4, channels), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height)).reshape(height, width, channels)
 
 
 def encoded(image, ending=".png"):

@@ -88,7 +88,7 @@ def test_the_readme_names_every_source():
     readme = (Path(__file__).parent.parent / "data" / "README.md").read_text(encoding="utf-8")
     for name, source in datasets.SOURCES.items():
         assert f"data import {name} " in readme
-        for address in re.findall(r"https://[^\s:,]+", source.get):
+        for address in re.findall(r"https://[^\s:,)]+", source.get):
             assert address.rstrip("/") in readme
 
 
