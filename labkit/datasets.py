@@ -26,7 +26,7 @@ from labkit.sources import SOURCES, Source
 
 __all__ = ["SOURCES", "DataMissing", "Source", "available", "check", "import_data", "load"]
 
-CACHE_VERSION = 1  # raised when a cache written before can no longer be read, or should not be
+CACHE_VERSION = 1  # raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes
 BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
 SPARE_BYTES = 32 * 2**20  # to be left free on the disk
 PARTS = ("names", "subjects", "split")  # what a FaceSet holds beside images and targets
@@ -60,8 +60,8 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
 
     file: the archive, folder or table; it is read where it lies, never unpacked and never changed.
     limit: import at most so many images, evenly spread over the whole; None = all. For CelebA, which takes 24 GB.
-    Returns counts, seconds, the number of faces not found (in their place the "face" view has the centred square of the
-    photograph) and the problems that `check` finds. May be broken off at any time and repeated.
+    Returns what `check` returns, and seconds and bytes. Where no face was found, the view "face" has the centred square of the
+    photograph; `faces_not_found` names those. May be broken off at any time and repeated.
 
     Raises ValueError for an unknown name, another data set's files or a bad label or picture, naming file and place;
     FileNotFoundError where `file` is missing; OSError where `data_dir` cannot be written or its disk is full.
@@ -107,10 +107,11 @@ def _folder_in_place(data_dir, name, size):
         if free < size + SPARE_BYTES:
             raise OSError(errno.ENOSPC, f"needs {size / 1e6:,.0f} MB in {data_dir.absolute()}, {free / 1e6:,.0f} MB are free")
         folder.mkdir()
-        yield folder
-        _take_place(folder, data_dir / name)
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise OSError(error.errno, f"cannot write to {data_dir.absolute()} ({error.strerror}); give another data_dir") from None
+    try:
+        yield folder
+        _take_place(folder, data_dir / name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
