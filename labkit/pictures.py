@@ -14,10 +14,8 @@ def decode(data, channels) -> np.ndarray:
     width, height = _picture_size(data)
     if width * height > MOST_PIXELS:
         raise ValueError(f"claims {width}x{height} pixels; refused above {MOST_PIXELS:,}")
-    # OpenCV fills the missing part of a cut off picture with grey: look for the end marker, after the last scan's start.
-    complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") if data[:2] == b"\xff\xd8" else b"IEND" in data[-32:]
-    mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if complete else None
+    # OpenCV from 4.14 on gives None where data are missing; older ones filled the rest with grey.
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise ValueError("the picture is cut off or damaged; download it again, or leave it out")
     return picture.reshape(*picture.shape[:2], channels)

@@ -37,12 +37,14 @@ def test_a_picture_that_claims_to_be_huge_is_not_decoded():
             pictures.decode(data, 3)
 
 
-def test_the_end_marker_of_a_thumbnail_does_not_make_a_picture_complete():
+def test_a_picture_that_is_cut_off_is_refused_even_where_its_thumbnail_is_complete():
     thumbnail, whole = encoded(noise(20, 20), ".jpg"), encoded(noise(200, 200), ".jpg")
     with_thumbnail = whole[:2] + b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail + whole[2:]
     np.testing.assert_array_equal(pictures.decode(with_thumbnail, 3), pictures.decode(whole, 3))
-    with pytest.raises(ValueError, match="cut off"):
-        pictures.decode(with_thumbnail[:-100], 3)
+    for data in (with_thumbnail, whole, encoded(noise(200, 200, 1), ".jpg"), encoded(noise(90, 80)), encoded(noise(90, 80, 1))):
+        for cut in (20, 100, len(data) // 2, len(data) - 30, len(data) - 3):
+            with pytest.raises(ValueError, match="cut off"):
+                pictures.decode(data[:-cut], 3)
 
 
 def test_another_data_sets_files_are_named(tmp_path):

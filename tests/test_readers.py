@@ -218,7 +218,7 @@ def test_ckplus_photographs(tmp_path, place):
 
 @pytest.mark.parametrize("with_table", [True, False])
 def test_ck48(tmp_path, with_table):
-    rows = [*CK_ROWS, ("S010", 4, 10, ["0"] * 15, "surprise")]
+    rows = [("S010", 4, 10, ["0"] * 15, "surprise"), *CK_ROWS]
     names = [
         "happy/S005_002_00000014.png",
         "happy/S005_002_00000013.png",
@@ -238,7 +238,7 @@ def test_ck48(tmp_path, with_table):
     assert [faces.classes["emotion"][i] for i in faces.targets["emotion"]] == ["happy", "happy", "surprise", "contempt"]
     assert faces.targets["high_level_emotion"].tolist() == [1, 1, 2, 0] and faces.subjects.tolist() == ["S005", "S005", "S010", "S138"]
     nothing = [np.nan] * 15
-    happy, surprise = ([float(unit or "nan") for unit in rows[i][3]] for i in (1, 2))  # frame 16 is nearer to row 17 than to row 10
+    happy, surprise = ([float(unit or "nan") for unit in rows[i][3]] for i in (2, 3))  # frame 16 is nearer to row 17 than to row 10
     expected = [happy, happy, surprise, nothing] if with_table else [nothing] * 4
     np.testing.assert_array_equal(faces.targets["action_units"], np.array(expected, np.float32))
     assert summary["notes"] == [f"{1 if with_table else 4} of 4 images have no action units in data_labels.csv"]
