@@ -47,7 +47,8 @@ def _table(path: Path) -> dict:
     with path.with_suffix(".csv").open(newline="") as file:
         columns, *lines = list(csv.reader(file))
     cells = [[_cell(column, text) for column, text in zip(columns, line)] for line in lines]
-    return {**notes, "columns": columns, "lines": cells, "provenance_line": _provenance_line(notes["provenance"])}
+    numeric = [column for i, column in enumerate(columns) if all(line[i]["number"] or not line[i]["text"] for line in cells)]
+    return {**notes, "columns": columns, "numeric": numeric, "lines": cells, "provenance_line": _provenance_line(notes["provenance"])}
 
 
 def _cell(column: str, text: str) -> dict:

@@ -52,7 +52,8 @@ def report(
     check_profile(profile)
     reports_dir, data_dir = Path(reports_dir).resolve(), Path(data_dir).resolve()
     plan = read_plan(reports_dir)
-    parameters = {"profile": profile, "data_dir": str(data_dir), "reports_dir": str(reports_dir), "data": data, "force": force}
+    folders = {name: relative(path) for name, path in (("data_dir", data_dir), ("reports_dir", reports_dir))}
+    parameters = {"profile": profile, "data": data, "force": force, **folders}
     outcomes = []
     names = notebooks_of(plan, only)
     for i, name in enumerate(names, 1):
@@ -63,6 +64,14 @@ def report(
         say(f"[{i}/{len(names)}] {name}: {outcome.state} ({outcome.seconds:.0f} s{trained}) {outcome.error}".rstrip())
     pages.write(plan, profile, reports_dir)
     return outcomes
+
+
+def relative(path: Path) -> str:
+    """`path` as seen from the notebooks' folder, so that a report names no folder of the machine it was made on."""
+    try:
+        return Path(os.path.relpath(path, ROOT / "notebooks")).as_posix()
+    except ValueError:  # another drive on Windows
+        return str(path)
 
 
 def _run_or_skip(name: str, parameters: dict, reports_dir: Path, data_dir: Path, force: bool) -> Outcome:
@@ -107,7 +116,7 @@ def run_notebook(source: Path, target: Path, parameters: dict) -> str:
         if name not in known:
             raise ValueError(f"{source.name}: unknown parameter '{name}'; expected one of {', '.join(sorted(known))}")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about frozen modules
-    quiet = ["--log-level=ERROR"]  # the kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there
+    quiet = ["--log-level=CRITICAL"]  # the kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there
     options = {"kernel_name": "python3", "cwd": str(source.parent), "progress_bar": False, "extra_arguments": quiet}
     try:
         papermill.execute_notebook(str(source), str(target), parameters, **options)

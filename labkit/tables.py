@@ -84,6 +84,11 @@ def to_text(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({c: [cell(v, c) for v in frame[c]] for c in frame})
 
 
+def show(frame: pd.DataFrame):
+    """The table for a notebook, without the frame's own row numbers."""
+    return to_text(frame).style.hide(axis="index")
+
+
 def markdown(frame: pd.DataFrame) -> str:
     """A pipe table; `|` in a cell is escaped."""
     text = to_text(frame)
@@ -113,7 +118,7 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "id": table.id,
         "lab": table.settings["lab"],
         "title": table.settings["title"],
-        "text": table.settings.get("text", ""),
+        "text": _text(table),
         "comparable": table.profile == "full" and all(r.spec["data"]["name"] != "builtin" for r in flat),
         "provenance": provenance(flat),
     }
@@ -123,6 +128,15 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         temporary.write_text(text)
         temporary.replace(folder / f"{table.id}{suffix}")
     return folder / f"{table.id}.csv"
+
+
+def _text(table: Table) -> str:
+    protocol = " ".join(table.settings.get("text", "").split())
+    if table.profile == "full":
+        return protocol
+    specs = [spec for row in table.rows for spec in row.specs]
+    epochs = sorted({spec.config.epochs for spec in specs})
+    return f"Here: built-in faces, {' or '.join(map(str, epochs))} epochs. In the full profile: {protocol}"
 
 
 def provenance(results: list) -> dict:

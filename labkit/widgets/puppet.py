@@ -1,0 +1,46 @@
+"""The action unit puppet: fifteen sliders and a row of emotions move a built-in face. Used in notebook 00."""
+
+import ipywidgets as widgets
+
+from labkit import synthetic
+
+
+def picture(identity, action_units: dict[str, float], size: int = 256) -> bytes:
+    """The puppet's face with these intensities (0..1), as the bytes of a PNG file."""
+    import cv2
+
+    face = synthetic.draw(synthetic.FaceParameters(identity=identity, action_units=action_units), size)
+    return cv2.imencode(".png", face[:, :, ::-1])[1].tobytes()
+
+
+def puppet(identity=None, size: int = 256) -> widgets.HBox:
+    """A face with one slider an action unit and one button an emotion; `identity`: whose face, by default a plain one."""
+    identity = identity or synthetic.Identity()
+    sliders = {
+        name: widgets.FloatSlider(description=name, max=1.0, step=0.05, readout_format=".2f", tooltip=meaning, layout={"width": "300px"})
+        for name, meaning in synthetic.ACTION_UNITS.items()
+    }
+    image = widgets.Image(value=picture(identity, {}, size), width=size, height=size)
+    setting = False  # while a button sets all sliders, draw once, not fifteen times
+
+    def draw(_=None):
+        if not setting:
+            image.value = picture(identity, {name: slider.value for name, slider in sliders.items()}, size)
+
+    def show(emotion):
+        nonlocal setting
+        setting = True
+        for name, slider in sliders.items():
+            slider.value = synthetic.PROTOTYPES[emotion][0].get(name, 0.0)
+        setting = False
+        draw()
+
+    for slider in sliders.values():
+        slider.observe(draw, "value")
+    buttons = []
+    for emotion in synthetic.EMOTIONS:
+        button = widgets.Button(description=emotion, layout={"width": "90px"})
+        button.on_click(lambda _, emotion=emotion: show(emotion))
+        buttons.append(button)
+    columns = widgets.VBox(list(sliders.values()))
+    return widgets.HBox([widgets.VBox([image, widgets.Box(buttons, layout={"flex_flow": "row wrap", "width": f"{size + 120}px"})]), columns])
