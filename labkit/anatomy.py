@@ -7,6 +7,7 @@ Action units as in Ekman, Friesen and Hager, Facial Action Coding System (2002).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,7 +49,7 @@ HAIR_TOPS = ("hair", "bald", "hat", "scarf")
 HAIR_STYLES = ("short", "fringe", "parted", "long", "curly", "receding")
 HATS = ("beanie", "cap", "brim")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
-SKIN_TONES = ((250, 220, 200), (240, 199, 170), (224, 174, 138), (194, 140, 102), (158, 108, 78), (122, 82, 58), (94, 62, 48))
+SKIN_TONES = ((252, 222, 200), (242, 200, 170), (224, 174, 138), (194, 140, 102), (158, 108, 78), (122, 82, 58), (94, 62, 48))
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,9 @@ class FaceParameters:
 
 
 LANDMARKS = {
-    "brow_inner": (0.20, -0.27),
+    "brow_inner": (0.20, -0.285),
     "brow_middle": (0.52, -0.37),
-    "brow_outer": (0.84, -0.27),
+    "brow_outer": (0.84, -0.265),
     "eye_inner": (0.265, 0.025),
     "eye_outer": (0.75, -0.02),
     "upper_lid": (0.50, -0.105),
@@ -193,7 +194,7 @@ RELIEF = (
     (0.98, -0.30, 0.16, 0.34, -0.06, 0.05, 0.0),  # temple
     (0.42, -0.27, 0.28, 0.11, 0.055, -0.03, 0.0),  # brow ridge
     (0.44, -0.06, 0.24, 0.16, -0.10, 0.10, 0.12),  # eye socket
-    (0.22, -0.02, 0.08, 0.11, -0.05, 0.13, 0.1),  # inner corner
+    (0.22, -0.02, 0.08, 0.11, -0.05, 0.09, 0.1),  # inner corner
     (0.50, 0.16, 0.20, 0.06, -0.012, 0.07, 0.1),  # below the eye
     (0.00, 0.20, 0.085, 0.30, 0.13, -0.05, 0.05),  # ridge of the nose
     (0.00, 0.58, 0.125, 0.12, 0.20, -0.05, 0.35),  # tip of the nose
@@ -235,15 +236,15 @@ BULGES = {
 # Furrows: four points, the landmark their far end follows, the depth at rest, and what each action unit or wrinkles add.
 FURROWS = (
     (((0.27, 0.60), (0.40, 0.74), (0.50, 0.92), (0.53, 1.08)), "mouth_corner", 0.10,
-     {"AU12": 0.75, "AU6": 0.15, "AU11": 0.45, "AU10": 0.5, "AU9": 0.3, "AU20": 0.2, "wrinkles": 0.45}),  # nasolabial
-    (((0.29, 0.56), (0.34, 0.59), (0.38, 0.65), (0.43, 0.75)), "nose_wing", 0.0, {"AU11": 1.0, "AU9": 0.5, "AU10": 0.4}),
-    (((0.42, 1.16), (0.44, 1.23), (0.45, 1.30), (0.45, 1.38)), "mouth_corner", 0.0, {"AU15": 0.7, "AU17": 0.15, "wrinkles": 0.35}),
+     {"AU12": 0.7, "AU6": 0.15, "AU11": 0.4, "AU10": 0.3, "AU9": 0.2, "AU20": 0.2, "wrinkles": 0.45}),  # nasolabial
+    (((0.29, 0.56), (0.34, 0.59), (0.38, 0.65), (0.43, 0.75)), "nose_wing", 0.0, {"AU11": 0.9, "AU9": 0.35, "AU10": 0.25}),
+    (((0.42, 1.16), (0.44, 1.23), (0.45, 1.30), (0.45, 1.38)), "mouth_corner", 0.0, {"AU15": 0.38, "AU17": 0.12, "wrinkles": 0.35}),
     (((0.34, 0.15), (0.46, 0.20), (0.58, 0.20), (0.70, 0.16)), "lower_lid", 0.08,
      {"AU6": 0.45, "AU7": 0.30, "AU12": 0.1, "wrinkles": 0.55}),
     (((0.80, -0.03), (0.87, -0.06), (0.94, -0.10), (1.00, -0.15)), "eye_outer", 0.0, {"AU6": 0.55, "wrinkles": 0.5}),  # crow's feet
     (((0.81, 0.03), (0.88, 0.04), (0.95, 0.04), (1.02, 0.04)), "eye_outer", 0.0, {"AU6": 0.6, "wrinkles": 0.55}),
     (((0.79, 0.09), (0.86, 0.12), (0.92, 0.16), (0.98, 0.21)), "eye_outer", 0.0, {"AU6": 0.5, "wrinkles": 0.4}),
-    (((0.08, -0.44), (0.095, -0.35), (0.09, -0.26), (0.07, -0.16)), "brow_inner", 0.0, {"AU4": 0.9, "AU9": 0.3, "wrinkles": 0.3}),
+    (((0.08, -0.44), (0.095, -0.35), (0.09, -0.26), (0.07, -0.16)), "brow_inner", 0.0, {"AU4": 0.7, "AU9": 0.25, "wrinkles": 0.3}),
     (((0.00, -0.57), (0.25, -0.60), (0.50, -0.60), (0.72, -0.54)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.6}),
     (((0.00, -0.70), (0.25, -0.735), (0.50, -0.735), (0.70, -0.69)), "brow_middle", 0.0, {"AU1": 0.35, "AU2": 0.4, "wrinkles": 0.65}),
     (((0.00, -0.84), (0.20, -0.87), (0.40, -0.875), (0.58, -0.84)), "brow_middle", 0.0, {"AU1": 0.25, "AU2": 0.25, "wrinkles": 0.5}),
@@ -255,9 +256,13 @@ FURROWS = (
 
 # The outline of the head, from its top to the chin.
 OUTLINE = (
-    (0.0, -1.74), (0.55, -1.62), (0.93, -1.22), (1.08, -0.65), (1.09, -0.05), (1.05, 0.48), (0.95, 0.95), (0.77, 1.36),
-    (0.47, 1.67), (0.20, 1.79), (0.0, 1.80),
+    (0.0, -1.74), (0.55, -1.62), (0.93, -1.22), (1.08, -0.65), (1.09, -0.05), (1.05, 0.48), (0.95, 0.95), (0.75, 1.36),
+    (0.44, 1.68), (0.20, 1.79), (0.0, 1.80),
 )  # fmt: skip
+
+
+_NAMES = list(LANDMARKS)
+_MOVES = {unit: np.array([moves.get(name, (0.0, 0.0)) for name in _NAMES]) for unit, moves in MOTION.items()}
 
 
 def strength(parameters: FaceParameters, side: int = 0) -> dict[str, float]:
@@ -270,10 +275,11 @@ def strength(parameters: FaceParameters, side: int = 0) -> dict[str, float]:
 
 def landmarks(parameters: FaceParameters, side: int) -> dict[str, np.ndarray]:
     """Landmarks of one half of the face, x > 0 for both halves: name -> (2,) in eye distances."""
-    points = {name: np.array(point) for name, point in proportioned(parameters.identity).items()}
+    places = proportioned(parameters.identity).copy()
     for unit, intensity in strength(parameters, side).items():
-        for name, move in MOTION.get(unit, {}).items():
-            points[name] += intensity * np.array(move)
+        if unit in _MOVES:
+            places += intensity * _MOVES[unit]
+    points = dict(zip(_NAMES, places))  # views: the limits below change `places` too
     points["lower_lip"][1] = max(points["lower_lip"][1], points["upper_lip"][1])
     points["upper_lip_top"][1] = min(points["upper_lip_top"][1], points["upper_lip"][1] - 0.025)
     points["lower_lip_bottom"][1] = max(points["lower_lip_bottom"][1], points["lower_lip"][1] + 0.03)
@@ -282,24 +288,22 @@ def landmarks(parameters: FaceParameters, side: int) -> dict[str, np.ndarray]:
     return points
 
 
-def proportioned(who: Identity) -> dict[str, tuple[float, float]]:
-    """Landmarks of a relaxed face with this person's proportions."""
-    points = dict(LANDMARKS)
-
-    def change(name, x_factor=1.0, y_factor=1.0, about=0.0, dy=0.0):
-        x, y = points[name]
-        points[name] = (x * x_factor, about + (y - about) * y_factor + dy)
-
+@lru_cache(maxsize=64)
+def proportioned(who: Identity) -> np.ndarray:
+    """Landmarks of a relaxed face with this person's proportions: (number of landmarks, 2)."""
+    places = np.array(list(LANDMARKS.values()))
+    x, y = (dict(zip(_NAMES, places[:, axis : axis + 1])) for axis in (0, 1))  # views of single numbers
     for name in ("upper_lid", "lower_lid"):
-        change(name, y_factor=who.eye_size, about=0.0)
-    change("eye_outer", dy=-who.eye_tilt)
+        y[name] *= who.eye_size
+    y["eye_outer"] -= who.eye_tilt
     for name in ("brow_inner", "brow_middle", "brow_outer"):
-        change(name, dy=-who.brow_height)
-    change("nose_wing", who.nose_width, who.nose_length)
-    change("mouth_corner", who.mouth_width)
+        y[name] -= who.brow_height
+    x["nose_wing"] *= who.nose_width
+    y["nose_wing"] *= who.nose_length
+    x["mouth_corner"] *= who.mouth_width
     for name in ("upper_lip_top", "lower_lip_bottom"):
-        change(name, y_factor=who.lip_fullness, about=1.08)
+        y[name] += (who.lip_fullness - 1) * (y[name] - LANDMARKS["upper_lip"][1])
     for name in ("mouth_corner", "upper_lip_top", "upper_lip", "lower_lip", "lower_lip_bottom"):
-        change(name, dy=who.mouth_height)
-    change("chin", y_factor=who.face_length)
-    return points
+        y[name] += who.mouth_height
+    y["chin"] *= who.face_length
+    return places

@@ -11,7 +11,7 @@ from labkit.anatomy import FaceParameters
 from labkit.canvas import Canvas, planes, smooth
 from labkit.features import beard, brows, ears, eyes, glasses, lips, mouth, nose
 from labkit.hair import hair, hair_behind, hat, scarf
-from labkit.scene import MIRROR, head_outline, set_scene
+from labkit.scene import MIRROR, across, head_outline, set_scene
 from labkit.skin import freckles, landscape, lighting, texture
 
 
@@ -22,7 +22,7 @@ def draw(parameters: FaceParameters, size: int = 64) -> np.ndarray:
     """
     if not 32 <= size <= 256:
         raise ValueError(f"size: expected 32 to 256 pixels, got {size}")
-    scene = set_scene(parameters, max(96, size * 3 // 2))
+    scene = set_scene(parameters, max(80, size * 5 // 4))
     canvas = Canvas(scene.size)
     for part in (background, hair_behind, body, ears, head, eyes, mouth, glasses, hair, hat, scarf, occlusion):
         part(scene, canvas)
@@ -54,7 +54,7 @@ def body(scene, canvas):
     shadow = np.array([(width, 0.9), (width, y + 0.1), (0.3, y + 0.3)])
     canvas.paint(view.outline(np.concatenate([half, half[::-1] * MIRROR])), scene.skin * 0.74, blur=0.02 * unit)
     canvas.multiply(view.outline(np.concatenate([shadow, shadow[::-1] * MIRROR])), 0.6, 0.07 * unit)
-    collar = scene.across([(0, 2.42), (0.3, 2.3), (0.72, 2.0), (1.5, 2.22), (2.6, 2.6)])
+    collar = across([(0, 2.42), (0.3, 2.3), (0.72, 2.0), (1.5, 2.22), (2.6, 2.6)])
     canvas.paint(view.outline(np.concatenate([collar, [(2.6, 4), (-2.6, 4)]])), scene.parameters.clothes, blur=0.015 * unit)
 
 
@@ -91,7 +91,7 @@ def photograph(scene, canvas, size):
     """What a camera makes of the scene: exposure, roll, resolution, blur, noise, JPEG: uint8 (size, size, 3)."""
     p = scene.parameters
     bright = canvas.pixels * planes([p.exposure * (1 + 0.08 * p.warmth), p.exposure, p.exposure * (1 - 0.10 * p.warmth)])
-    bright -= np.maximum(0.5 * bright - 95, 0)  # film and sensors roll off before they clip
+    bright -= np.maximum(0.55 * bright - 113, 0)  # film and sensors roll off before they clip
     picture = cv2.merge(list(np.clip(bright, 0, 255).astype(np.uint8)))
     if p.roll:
         turn = cv2.getRotationMatrix2D(tuple(scene.view.origin), -np.degrees(p.roll), 1)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from labkit.canvas import CIRCLE, band, closed, moved, smooth
+from labkit.scene import across
 
 
 def ears(scene, canvas):
@@ -52,19 +53,18 @@ def eyes(scene, canvas):
     gaze = np.array(scene.parameters.gaze) * (0.085, 0.04)
     centres = scene.view.project(np.array([(0.505, -0.012), (-0.505, -0.012)]) + gaze)[:, None]
     iris = np.array(scene.who.iris, float)
-    light = np.array(scene.parameters.light) * 0.07 * unit
+    light = scene.light * 0.07 * unit
 
     def discs(radius):
         return centres + radius * unit * CIRCLE
 
-    canvas.paint(discs(1), 0.72 * np.array([238, 232, 228]) + 0.2 * scene.skin, clip=opening)
+    canvas.paint(None, 0.72 * np.array([238, 232, 228]) + 0.2 * scene.skin, clip=opening)
     canvas.paint(discs(0.100), iris * 0.4, 1, 0.006 * unit, clip=opening)
     canvas.paint(discs(0.078), iris * 1.05, 0.9, 0.012 * unit, clip=opening)
     canvas.paint(discs(0.043), (12, 10, 10), clip=opening)
     canvas.multiply([band(upper, moved(upper, 0, 0.06 * unit)) for upper in uppers], 0.60, 0.025 * unit, clip=opening)
     canvas.paint(discs(0.023) + light, (255, 255, 255), 0.95, clip=opening)
-    canvas.multiply(folds, 0.66, 0.012 * unit, 0.028 * unit)
-    canvas.multiply(lowers, 0.72, 0.01 * unit, 0.022 * unit)
+    canvas.multiply(folds + lowers, 0.70, 0.011 * unit, 0.025 * unit)
     canvas.paint(uppers, scene.skin * 0.16, 0.75 + 0.25 * lashes, 0.008 * unit, (0.028 + 0.028 * lashes) * unit)
 
 
@@ -84,7 +84,7 @@ def glasses(scene, canvas):
     width = (0.032 + 0.008 * (scene.who.seed % 3)) * unit
     lenses = scene.both(LENSES[kind], 0.12, True)
     inside = canvas.mask(lenses)
-    canvas.paint(lenses, *(((26, 26, 30), 0.9) if kind == "dark" else ((220, 228, 236), 0.10)), clip=inside)
+    canvas.paint(None, *(((26, 26, 30), 0.9) if kind == "dark" else ((220, 228, 236), 0.10)), clip=inside)
     streaks = [moved(shape, 0, 0) for shape in scene.both([(0.30, -0.16), (0.42, -0.18), (0.34, 0.06), (0.26, 0.06)], 0.12, True)]
     canvas.paint(streaks, (255, 255, 255), 0.18, 0.02 * unit, clip=inside)
     rims = [closed(lens) for lens in lenses]
@@ -132,7 +132,7 @@ def mouth(scene, canvas):
     line = place(0.5 * (upper + lower), 0.12)
     if gap > 0.02:
         opening = canvas.mask(band(place(upper, 0.1), place(lower, 0.1)), 0.006 * unit)
-        canvas.paint(line[:, None] + 0.5 * unit * CIRCLE, (54, 20, 20), clip=opening)
+        canvas.paint(None, (54, 20, 20), clip=opening)
         if gap > 0.2:
             canvas.paint(place(band(moved(lower, 0, -0.14), moved(lower, 0, 0.1)), 0.05), (158, 72, 72), 0.75, 0.03 * unit, clip=opening)
             teeth = moved(lower * (0.7, 0), 0, float(lower[:, 1].max()) - 0.06)
@@ -149,8 +149,9 @@ def upper_teeth(scene, canvas, upper, opening, gap):
     middle = float(upper[len(upper) // 2][1])
     arch = 0.6 * np.minimum(upper[:, 1] - middle, 0)  # follows raised corners, but not a round opening
     edge = np.stack([upper[:, 0], middle + show + arch], 1)
-    canvas.paint(place(band(moved(edge, 0, -0.5), edge), 0.08), (236, 229, 216), 0.97, 0.008 * unit, clip=opening)
-    sides = [place(upper[part][:, None] + 0.13 * CIRCLE, 0.08).reshape(-1, 2) for part in (slice(0, 4), slice(-4, None))]
+    enamel = 0.74 * np.array([240, 233, 220]) + 0.2 * scene.skin  # teeth stand in the same shade as the face
+    canvas.paint(place(band(moved(edge, 0, -0.5), edge), 0.08), enamel, 0.97, 0.008 * unit, clip=opening)
+    sides = [place(upper[end] + 0.14 * CIRCLE, 0.08) for end in (2, -3)]
     canvas.multiply(sides, 0.66, 0.05 * unit, clip=opening)
     if unit > 30:
         gaps = place(np.array([[(x, middle - 0.1), (x, middle + show)] for x in np.arange(-0.24, 0.25, 0.08)]), 0.08)
@@ -174,11 +175,11 @@ def beard_shapes(scene):
             (1.06, 0.25),
         ]
         jaw = [(0, chin + 0.1), (0.3, chin + 0.1), (0.6, chin + 0.05), (0.9, chin), (1.15, 1.3), (1.25, 0.8)]
-        shapes.append(band(*(scene.view.project(scene.across(half)) for half in (cheek, jaw))))
+        shapes.append(band(*(scene.view.project(across(half)) for half in (cheek, jaw))))
     elif kind == "goatee":
         patch = [(0, 1.34), (0.30, 1.34), (corner_x + 0.04, corner_y + 0.02), (0.46, corner_y + 0.1)]
         edge = [(0, chin + 0.05), (0.2, chin + 0.05), (0.40, 1.62), (0.48, corner_y + 0.12)]
-        shapes.append(band(*(scene.view.project(scene.across(half), 0.1) for half in (patch, edge))))
+        shapes.append(band(*(scene.view.project(across(half), 0.1) for half in (patch, edge))))
     return shapes
 
 

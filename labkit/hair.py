@@ -3,7 +3,7 @@
 import numpy as np
 
 from labkit.canvas import CIRCLE, band, closed, moved, smooth
-from labkit.scene import MIRROR
+from labkit.scene import MIRROR, across
 
 # A style: hairline and outer edge of the right half, from the middle downwards, each as many points; then how strands run:
 # "up" from the hairline to the crown, "down" beside the face, or in "curls".
@@ -41,11 +41,14 @@ STYLES = {
 }
 
 
+_CURVES = {name: (across(hairline), across(edge)) for name, (hairline, edge, _) in STYLES.items()}
+
+
 def hair_edges(scene):
     """Hairline and outer edge in pixels, left to right, with as many points each."""
     who = scene.who
-    hairline, edge, run = STYLES[who.hair_style]
-    hairline, edge = scene.across(hairline), scene.across(edge)
+    run = STYLES[who.hair_style][2]
+    hairline, edge = (curve.copy() for curve in _CURVES[who.hair_style])
     if run == "down":  # the parting is on one side
         hairline[:, 0] += (0.3 if who.seed % 2 else -0.3) * np.maximum(0, 1 - np.abs(hairline[:, 0])) ** 1.5
     if run == "curls":
@@ -58,8 +61,7 @@ def hair_edges(scene):
 def hair_behind(scene, canvas):
     if scene.who.hair_top in ("bald", "scarf"):
         return
-    _, edge = hair_edges(scene)
-    canvas.paint(edge, scene.hair * 0.5, blur=0.02 * scene.unit)
+    canvas.paint(hair_edges(scene)[1], scene.hair * 0.5, blur=0.02 * scene.unit)
 
 
 def hair(scene, canvas):
@@ -70,13 +72,13 @@ def hair(scene, canvas):
     unit = scene.unit
     hairline, edge = hair_edges(scene)
     shape = band(hairline, edge)
-    canvas.multiply(moved(hairline, 0, 0.05 * unit), 0.74, 0.06 * unit, 0.10 * unit)
+    canvas.multiply(moved(hairline[::2], 0, 0.05 * unit), 0.74, 0.06 * unit, 0.10 * unit)
     inside = canvas.mask(shape, 0.012 * unit)
-    canvas.paint(shape, scene.hair, clip=inside)
+    canvas.paint(None, scene.hair, clip=inside)
     strands(scene, canvas, hairline, edge, inside)
-    canvas.multiply([hairline, edge], 0.68, 0.05 * unit, 0.09 * unit, clip=inside)
-    light = np.array(scene.parameters.light) * 0.3 * unit
-    sheen = 0.5 * (hairline + edge)[9:-9] + light
+    canvas.multiply([hairline[::2], edge[::2]], 0.68, 0.05 * unit, 0.09 * unit, clip=inside)
+    light = scene.light * 0.3 * unit
+    sheen = 0.5 * (hairline + edge)[8:-8:2] + light
     canvas.paint(sheen, scene.hair * 1.25 + 28, 0.32, 0.09 * unit, 0.16 * unit, clip=inside)
 
 
@@ -88,7 +90,7 @@ def strands(scene, canvas, hairline, edge, inside):
     canvas.paint(lines[half:], scene.hair * 1.25 + 12, 0.5, 0.010 * scene.unit, 0.024 * scene.unit, clip=inside)
 
 
-def _up(random, hairline, edge, unit, n=64):
+def _up(random, hairline, edge, unit, n=56):
     part = random.uniform(0, 1, n)
     index = np.linspace(0, 1, len(hairline))
     foot = np.stack([np.interp(part, index, hairline[:, k]) for k in (0, 1)], 1)
@@ -97,7 +99,7 @@ def _up(random, hairline, edge, unit, n=64):
     return smooth(np.stack([foot, bend, tip], 1))
 
 
-def _down(random, hairline, edge, unit, n=64):
+def _down(random, hairline, edge, unit, n=56):
     depth = random.uniform(0.02, 0.98, (n, 1, 1))
     middle = len(hairline) // 2
     halves = np.stack([hairline[middle::-1], hairline[middle:]]), np.stack([edge[middle::-1], edge[middle:]])
@@ -106,7 +108,7 @@ def _down(random, hairline, edge, unit, n=64):
     return lines + random.normal(0, 0.02, (n, 1, 2)) * unit
 
 
-def _curls(random, hairline, edge, unit, n=90):
+def _curls(random, hairline, edge, unit, n=80):
     depth, index = random.uniform(0, 1, (n, 1)), random.integers(0, len(hairline), n)
     centres = (1 - depth) * hairline[index] + depth * edge[index] + random.normal(0, 0.04, (n, 2)) * unit
     arcs = np.stack([np.roll(CIRCLE, k, axis=0)[:11] for k in random.integers(0, 16, n)])
@@ -140,13 +142,13 @@ def hat(scene, canvas):
         return
     kind, unit, width = scene.who.hat, scene.unit, (scene.who.face_width, 1)
     colour, project = np.array(scene.who.hat_colour, float), scene.view.project
-    edge, crown = (scene.across(half) * width for half in CROWNS[kind])
+    edge, crown = (across(half) * width for half in CROWNS[kind])
     lower = project(edge, 0.1)
     shape = np.concatenate([lower, scene.view.outline(crown)[::-1]])
     canvas.multiply(moved(lower, 0, 0.12 * unit), 0.55, 0.09 * unit, 0.2 * unit)
     inside = canvas.mask(shape, 0.01 * unit)
-    canvas.paint(shape, colour, clip=inside)
-    light = np.array(scene.parameters.light) * unit
+    canvas.paint(None, colour, clip=inside)
+    light = scene.light * unit
     canvas.multiply(scene.view.outline(crown), 0.62, 0.12 * unit, 0.22 * unit, clip=inside)
     canvas.paint(
         moved(0.35 * CIRCLE * unit * (1.6, 1), *(lower.mean(0) + (0, -0.6 * unit) + 0.4 * light)),
@@ -161,7 +163,7 @@ def hat(scene, canvas):
         ribs = [np.stack([lower[i], lower[i] + (0, -0.32 * unit)]) for i in range(0, len(lower), 1)]
         canvas.multiply(ribs, 0.78, 0.012 * unit, 0.03 * unit)
     else:
-        upper_rim, lower_rim = (scene.across(half) * width for half in BRIMS[kind])
+        upper_rim, lower_rim = (across(half) * width for half in BRIMS[kind])
         canvas.multiply(project(edge, 0.1) - (0, 0.12 * unit), 0.6, 0.02 * unit, 0.16 * unit, clip=inside)
         rim = band(project(upper_rim, 0.3), project(lower_rim, 0.45))
         canvas.multiply(moved(rim, 0, 0.08 * unit), 0.7, 0.08 * unit)
@@ -180,8 +182,8 @@ def scarf(scene, canvas):
     hole, edge = scene.view.project(hole, -0.05), scene.view.outline(edge)
     canvas.multiply(closed(hole), 0.66, 0.05 * unit, 0.10 * unit)
     cloth = canvas.mask([edge, hole], 0.008 * unit)
-    canvas.paint([edge, hole], colour, clip=cloth)
-    middle, light = hole.mean(0), np.array(scene.parameters.light)
+    canvas.paint(None, colour, clip=cloth)
+    middle, light = hole.mean(0), scene.light
     for grow, factor in ((1.08, 0.72), (1.20, 1.16), (1.34, 0.80), (1.5, 1.12)):
         fold = closed(middle + (hole - middle) * grow + 0.05 * light * unit)
         canvas.multiply(fold, factor, 0.03 * unit, 0.06 * unit, clip=cloth)

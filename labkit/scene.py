@@ -9,9 +9,10 @@ from labkit.anatomy import HAIR_COLOURS, OUTLINE, SKIN_TONES, FaceParameters, la
 from labkit.canvas import smooth
 
 EYE_LINE = 0.38  # the crop of labkit.detect: how far below the upper edge the eyes lie,
-EYE_DISTANCE = 0.32  # and how far they are apart, both as parts of the side
+EYE_DISTANCE = 0.36  # and how far they are apart, both as parts of the side
 MIRROR = np.array([-1.0, 1.0])
-_PARTS = np.array([0.0, 0.25, 0.55, 0.85])  # where between the middle of the lips and a corner a curve has its points
+_CURVATURE = np.array([0.52, 0.08])  # of the face, across and along
+_PARTS = np.array([0.0, 0.25, 0.55, 0.82, 0.95])  # where between the middle of the lips and a corner a curve has its points
 
 
 class View:
@@ -25,23 +26,20 @@ class View:
     def __init__(self, yaw, pitch, origin, unit):
         self.cos = np.array([np.cos(yaw), np.cos(pitch)])
         self.sin = np.array([np.sin(yaw), np.sin(pitch)])
-        self.origin, self.unit = np.asarray(origin, float), unit
+        self.unit = unit
         # Crops are centred on the eyes, so a turned head moves the other way; not wholly, because finders err towards the head's middle.
-        self.recentre = 0.85 * self.DEPTH * self.sin
+        self.origin = np.asarray(origin, float)
+        self.centre = self.origin - 0.85 * self.DEPTH * self.sin * unit
 
     def project(self, points, lift=0.0) -> np.ndarray:
         """Points on the face's surface (..., 2) -> pixels (..., 2)."""
         points = np.asarray(points, float)
-        x, y = points[..., 0], points[..., 1]
-        depth = self.DEPTH + lift - 0.52 * x * x - 0.10 * y * np.abs(y)
-        return self._place(points * self.cos + depth[..., None] * self.sin)
+        depth = self.DEPTH + lift - (points * points) @ _CURVATURE
+        return self.centre + points * (self.unit * self.cos) + depth[..., None] * (self.unit * self.sin)
 
     def outline(self, points, depth=0.0) -> np.ndarray:
         """Points on the head's visible edge, which is another part of the head in every pose."""
-        return self._place(np.asarray(points, float) * (1 + 0.05 * self.sin**2) + depth * self.sin)
-
-    def _place(self, points):
-        return self.origin + self.unit * (points - self.recentre)
+        return (self.centre + self.unit * depth * self.sin) + np.asarray(points, float) * (self.unit * (1 + 0.05 * self.sin**2))
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,10 @@ class Scene:
         curve = smooth(points, is_closed)
         return [self.view.project(curve * (side, 1), lift) for side in (1, -1)]
 
-    def across(self, points):
-        """A smooth curve from left to right through the points of a right half (the first in the middle) and their mirror images."""
-        points = np.asarray(points, float)
-        return smooth(np.concatenate([points[:0:-1] * MIRROR, points]))
+    @cached_property
+    def light(self):
+        """Where the light comes from, (2,)."""
+        return np.array(self.parameters.light)
 
     @cached_property
     def lip_curves(self):
@@ -88,7 +86,7 @@ class Scene:
         parabola = _PARTS**2.0
         ellipse = 1 - np.sqrt(1 - _PARTS**2)
         open_shape = (1 - roundness) * parabola + roundness * ellipse
-        bow = self.who.lip_fullness * np.array([0.012, -0.022, -0.012, 0.0])
+        bow = self.who.lip_fullness * np.array([0.012, -0.022, -0.012, 0.0, 0.0])
 
         def edge(name, rise, extra=0.0):
             middle = heights[name]
@@ -104,6 +102,12 @@ class Scene:
             edge("lower_lip", open_shape),
             edge("lower_lip_bottom", 0.5 * (parabola + ellipse)),
         )
+
+
+def across(points):
+    """A smooth curve from left to right through the points of a right half (the first in the middle) and their mirror images."""
+    points = np.asarray(points, float)
+    return smooth(np.concatenate([points[:0:-1] * MIRROR, points]))
 
 
 def set_scene(parameters: FaceParameters, size: int) -> Scene:

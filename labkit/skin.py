@@ -7,18 +7,23 @@ from labkit.anatomy import BULGES, FURROWS, LANDMARKS, RELIEF, strength
 from labkit.canvas import CIRCLE, draw_lines, smooth, soften
 
 
+def _table(rows):
+    """Rows of RELIEF or BULGES as an array; those on the middle line count half, because they stand in both halves of the face."""
+    table = np.array(rows)
+    table[:, 4:] *= np.where(table[:, :1] == 0, 0.5, 1.0)
+    return table
+
+
+_RELIEF, _BULGES = _table(RELIEF), {name: _table(rows) for name, rows in BULGES.items()}
+
+
 def landscape(scene):
     """Height in pixels, darkness and blush of the face: three float32 (size, size)."""
     units = [strength(scene.parameters, side) for side in (1, -1)]
-    rows, weights = [], []
+    rows = [_RELIEF, _RELIEF * (-1, 1, 1, 1, 1, 1, 1)]
     for side, amounts in zip((1, -1), units):
-        bulges = [(row, amount) for name, amount in amounts.items() for row in BULGES.get(name, ())]
-        for row, amount in [(row, 1.0) for row in RELIEF] + bulges:
-            rows.append((row[0] * side, *row[1:]))
-            weights.append(amount * (0.5 if row[0] == 0 else 1.0))  # the middle stands in both halves
-    rows = np.array(rows)
-    rows[:, 4:] *= np.array(weights)[:, None]
-    height, darkness, blush = hills(rows, scene)
+        rows += [_BULGES[name] * (side, 1, 1, 1, amount, amount, amount) for name, amount in amounts.items() if name in _BULGES]
+    height, darkness, blush = hills(np.concatenate(rows), scene)
     lines = furrows(scene, units)
     return scene.unit * (height - 0.035 * lines), darkness + 0.36 * lines, blush
 
@@ -30,8 +35,9 @@ def hills(rows, scene):
     """
     centres = scene.view.project(rows[:, :2])
     deviations = rows[:, 2:4] * scene.unit * np.maximum(scene.view.cos, 0.5)
-    offsets = (np.arange(scene.size) - centres[:, :, None]) / deviations[:, :, None]  # (K, 2, size)
-    curves = np.exp(-0.5 * offsets**2).astype(np.float32)
+    pixels = np.arange(scene.size, dtype=np.float32)
+    offsets = (pixels - centres[:, :, None].astype(np.float32)) / deviations[:, :, None].astype(np.float32)  # (K, 2, size)
+    curves = np.exp(-0.5 * np.minimum(offsets * offsets, 40))  # the limit because arithmetic on denormal numbers is slow
     amplitudes = rows[:, 4:].T.astype(np.float32)
     return [(curves[:, 1] * amplitude[:, None]).T @ curves[:, 0] for amplitude in amplitudes]
 
@@ -48,7 +54,7 @@ def furrows(scene, units):
         moves = np.array([marks[row[1]] - LANDMARKS[row[1]] for row in FURROWS])
         shown = depths > 0.04
         curves = smooth(_FURROW_POINTS[shown] + _FOLLOWING * moves[shown, None]) * (side, 1)
-        draw_lines(mask, scene.view.project(curves), 255 * np.minimum(depths[shown], 1), 0.035 * scene.unit)
+        draw_lines(mask, scene.view.project(curves), 255 * np.minimum(depths[shown], 0.8), 0.035 * scene.unit)
     return np.multiply(soften(mask, 0.028 * scene.unit), np.float32(1.5 / 255), dtype=np.float32)
 
 
@@ -68,7 +74,7 @@ def lighting(scene, height, darkness):
     facing = (toward - x * right - y * down) * length
     shade = (1 - p.contrast) + (p.contrast / max(0.62, toward)) * np.maximum(facing, -0.15) + 0.1 * (length - 1)
     shade = np.clip(shade, 0.14, 1.35) * np.clip(1 - darkness, 0.25, 1.3)
-    shine = np.maximum((facing + length) / np.sqrt(2 + 2 * toward), 0)
+    shine = np.maximum((facing + length) / np.sqrt(2 + 2 * toward), 0.05)
     for _ in range(4):  # to the power of 16
         shine = shine * shine
     return shade.astype(np.float32), shine.astype(np.float32) * np.float32(0.07 * p.contrast + 0.02)
@@ -77,8 +83,8 @@ def lighting(scene, height, darkness):
 def texture(scene, skin):
     """Pores and blotches."""
     fine = scene.random.standard_normal((64, 64), np.float32)
-    both = 0.22 * cv2.blur(fine, (9, 9)) + (0.010 + 0.015 * scene.who.age) * fine
-    skin.pixels *= 1 + cv2.resize(both, (scene.size, scene.size))
+    both = 0.30 * cv2.GaussianBlur(fine, (0, 0), 3) + (0.010 + 0.015 * scene.who.age) * fine
+    skin.pixels *= 1 + cv2.resize(both, (scene.size, scene.size), interpolation=cv2.INTER_CUBIC)
 
 
 def freckles(scene, skin):
@@ -89,6 +95,6 @@ def freckles(scene, skin):
     n = int(60 + 70 * amount)
     x = np.clip(random.normal(0, 0.42, n) + random.choice([-0.25, 0.25], n), -0.98, 0.98)
     y = 0.36 + random.normal(0, 0.15, n) + 0.1 * np.abs(x)
-    radii = random.uniform(0.008, 0.023, n) * scene.unit
+    radii = random.uniform(0.007, 0.019, n) * scene.unit
     dots = scene.view.project(np.stack([x, y], 1))[:, None] + radii[:, None, None] * CIRCLE[::2]
-    skin.paint(dots, scene.skin * (0.68, 0.50, 0.40), 0.45 + 0.4 * amount, 0.006 * scene.unit)
+    skin.paint(dots, scene.skin * (0.68, 0.50, 0.40), 0.4 + 0.35 * amount, 0.006 * scene.unit)

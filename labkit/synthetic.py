@@ -5,11 +5,10 @@ from what was painted: emotions from their usual action units, a smile from the 
 """
 
 import zlib
-from dataclasses import replace
 
 import numpy as np
 
-from labkit.anatomy import ACTION_UNITS, HAIR_COLOURS, HAIR_STYLES, HAIR_TOPS, FaceParameters, Identity
+from labkit.anatomy import ACTION_UNITS, HAIR_COLOURS, HAIR_TOPS, FaceParameters, Identity
 from labkit.drawing import draw
 from labkit.faces import UNLABELLED, FaceSet
 
@@ -38,7 +37,7 @@ MIXED = "mixed"  # action units that make no basic emotion
 PROTOTYPES = {
     "angry": (
         {"AU4": 1.0, "AU7": 0.8, "AU23": 0.9, "AU24": 0.5, "AU17": 0.4},
-        {"AU4": 1.0, "AU7": 0.8, "AU5": 0.6, "AU24": 0.9},
+        {"AU4": 1.0, "AU7": 0.8, "AU23": 0.7, "AU24": 0.9},
         {"AU4": 1.0, "AU7": 0.6, "AU5": 0.4, "AU10": 0.6, "AU25": 0.8, "AU16": 0.7, "AU26": 0.3},
     ),
     "disgust": (
@@ -66,7 +65,7 @@ PROTOTYPES = {
     ),
     "neutral": ({},),
 }
-SHARES = {"happy": 0.28, MIXED: 0.15} | {name: 0.095 for name in EMOTIONS if name != "happy"}
+SHARES = {"happy": 0.26, MIXED: 0.20} | {name: 0.09 for name in EMOTIONS if name != "happy"}
 AGE_GROUPS, SKIN_GROUPS = ("young", "old"), ("light", "medium", "dark")
 SKIN_RANGES = ((0.0, 0.30), (0.40, 0.62), (0.74, 1.0))
 NO_YES = ("no", "yes")
@@ -109,9 +108,10 @@ def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=No
 
         indices = tqdm(indices, desc="drawing faces", unit="face")
     images = np.empty((n, size, size, 3), np.uint8)
+    people = {name: sample_identity(np.random.default_rng([seed, zlib.crc32(name.encode())])) for name in dict.fromkeys(names)}
     rows = []
     for i in indices:
-        who = sample_identity(np.random.default_rng([seed, zlib.crc32(names[i].encode())]))
+        who = people[names[i]]
         emotion, parameters = sample(np.random.default_rng([seed, i, 7]), identity=who, with_emotion=True)
         images[i] = draw(parameters, size)
         rows.append(labels(parameters, emotion))
@@ -166,7 +166,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         age=age,
         wrinkles=rng.uniform(0.5, 1.0) if wrinkled else rng.uniform(0.0, 0.12),
         freckles=rng.uniform(0.3, 1.0) if rng.random() < (0.45 if skin < 0.65 else 0.15) else 0.0,
-        glasses=str(rng.choice(["round", "square", "dark"], p=[0.45, 0.48, 0.07])) if rng.random() < 0.4 else "none",
+        glasses=_pick(rng, {"none": 0.6, "round": 0.18, "square": 0.19, "dark": 0.03}),
         beard=_pick(rng, {"none": 0.42, "stubble": 0.18, "moustache": 0.1, "goatee": 0.1, "full": 0.2}) if masculine else "none",
         brow_thickness=around(1.15 if masculine else 0.8, 0.2),
         lip_fullness=around(0.9 if masculine else 1.08, 0.14) + 0.25 * skin,
@@ -198,19 +198,21 @@ def _sample_hair(rng, old, masculine, skin):
         styles = {"short": 0.5, "fringe": 0.1, "parted": 0.12, "curly": 0.15, "receding": 0.35 if old else 0.05, "long": 0.04}
     else:
         styles = {"short": 0.08, "fringe": 0.22, "parted": 0.15, "curly": 0.2, "long": 0.45}
-    hat_colour = tuple(int(v) for v in np.clip(rng.uniform(20, 220) + rng.normal(0, 55, 3), 10, 240))
+    hat_colour = tuple(int(v) for v in np.clip(rng.uniform(25, 210) + rng.normal(0, 36, 3), 10, 240))
     return {
         "hair_top": hair_top,
         "hair_colour": "bald" if hair_top == "bald" else colour,
         "hair_style": _pick(rng, styles),
+        "hat": _pick(rng, {"beanie": 0.4, "cap": 0.4, "brim": 0.2}),
         "hat_colour": hat_colour,
     }
 
 
 def _sample_iris(rng, skin):
-    irises = [(72, 46, 28), (96, 66, 40), (86, 110, 130), (110, 140, 165), (92, 112, 78)]
-    chances = [0.3, 0.3, 0.15, 0.15, 0.1] if skin < 0.35 else [0.65, 0.32, 0.01, 0.01, 0.01]
-    return tuple(int(v) for v in np.clip(np.array(irises[rng.choice(5, p=chances)]) + rng.normal(0, 8, 3), 15, 220))
+    brown, light_brown = (72, 46, 28), (96, 66, 40)
+    fair = {brown: 0.3, light_brown: 0.3, (86, 110, 130): 0.15, (110, 140, 165): 0.15, (92, 112, 78): 0.1}
+    middle = _pick(rng, fair if skin < 0.35 else {brown: 0.67, light_brown: 0.33})
+    return tuple(int(v) for v in np.clip(np.array(middle) + rng.normal(0, 8, 3), 15, 220))
 
 
 # One picture
@@ -228,7 +230,7 @@ def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: 
     turn = rng.normal(0, 1, 3)
     angle, reach = rng.uniform(-np.pi, 0.3), rng.uniform(0.1, 0.85)
     base = rng.uniform(30, 225)
-    tints = np.clip(base + rng.normal(0, 30, (2, 3)) + rng.normal(0, 25, (2, 1)), 0, 255).astype(int)
+    tints = np.clip(base + rng.normal(0, 16, (2, 3)) + rng.normal(0, 25, (2, 1)), 0, 255).astype(int)
     parameters = FaceParameters(
         identity=who,
         action_units=sample_units(rng, emotion),
@@ -237,17 +239,17 @@ def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: 
         yaw=float(np.clip(0.22 * turn[0], -0.6, 0.6)),
         pitch=float(np.clip(0.12 * turn[1], -0.3, 0.3)),
         roll=float(np.clip(0.06 * turn[2], -0.2, 0.2)),
-        zoom=float(rng.uniform(0.92, 1.12)),
+        zoom=float(rng.uniform(0.84, 1.08)),
         shift=tuple(rng.normal(0, 0.018, 2).tolist()),
         light=(float(reach * np.cos(angle)), float(reach * np.sin(angle))),
         contrast=float(rng.uniform(0.25, 0.85)),
-        exposure=float(np.clip(rng.normal(1.0, 0.16), 0.6, 1.4)),
+        exposure=float(np.clip(rng.normal(0.92 + 0.35 * who.skin, 0.14), 0.6, 1.6)),  # cameras meter the face
         warmth=float(rng.normal(0, 0.5)),
         background=tuple(tuple(row) for row in tints.tolist()),
-        clothes=tuple(rng.integers(10, 235, 3).tolist()),
+        clothes=tuple(np.clip(rng.uniform(20, 220) + rng.normal(0, 30, 3), 0, 255).astype(int).tolist()),
         occlusion=float(rng.uniform(0.1, 0.35)) if rng.random() < 0.06 else 0.0,
-        blur=float(rng.uniform(0.3, 1.1)) if rng.random() < 0.5 else 0.0,
-        noise=float(rng.uniform(1, 9)) if rng.random() < 0.6 else 0.0,
+        blur=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.45 else 0.0,
+        noise=float(rng.uniform(1, 8)) if rng.random() < 0.6 else 0.0,
         jpeg=int(rng.integers(30, 96)) if rng.random() < 0.6 else 100,
         seed=int(rng.integers(2**31)),
     )
@@ -266,6 +268,8 @@ def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
             units[name] = float(np.clip(full * (0.35 + 0.65 * strong) * rng.uniform(0.8, 1.15), CODED + 0.06, 1))
     if emotion == "surprise" and rng.random() < 0.25:
         units["AU12"] = rng.uniform(0.3, 0.6)
+    if emotion == "happy" and rng.random() < 0.15:
+        units["AU14"] = rng.uniform(0.4, 1.0)
     if emotion in ("neutral", "angry", "sad") and rng.random() < 0.06:
         units["AU43"] = rng.uniform(0.4, 1.0)
     if emotion == "neutral" and rng.random() < 0.25:  # speech
@@ -274,20 +278,24 @@ def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
 
 
 def _mixed_units(rng):
-    """A few action units that move together by chance; most with a smile, since half of all pictures shall smile."""
-    names = [*ACTION_UNITS, "AU5", "AU10", "AU20"]
-    chosen = rng.choice([name for name in names if name not in ("AU12", "AU27")], size=rng.integers(1, 5), replace=False)
-    units = {str(name): rng.uniform(0.3, 1.0) for name in chosen}
-    if rng.random() < 0.9:
-        units = {name: value for name, value in units.items() if name not in ("AU15", "AU23", "AU24", "AU20")}
-        units["AU12"] = rng.uniform(0.3, 1.0)
-    return {name: float(value) for name, value in units.items()}
+    """A few action units that move together by chance, rare ones rather than common; most with a smile, as half of all pictures."""
+    smiling = rng.random() < 0.85
+    names = ["AU14", "AU17", "AU23", "AU24", "AU11", "AU25", "AU1", "AU2", "AU4", "AU7", "AU6", "AU26", "AU5", "AU10"]
+    names += [] if smiling else ["AU15", "AU20", "AU14", "AU24", "AU23"]
+    units = {str(name): float(rng.uniform(0.35, 1.0)) for name in rng.choice(names, size=rng.integers(1, 5), replace=False)}
+    if smiling:
+        units["AU12"] = float(rng.uniform(0.35, 1.0))
+    return units
 
 
 def _pick(rng, chances):
     """One key of `chances`, as likely as its value says."""
-    weights = np.array(list(chances.values()))
-    return list(chances)[rng.choice(len(weights), p=weights / weights.sum())]
+    left = rng.random() * sum(chances.values())
+    for name, chance in chances.items():
+        left -= chance
+        if left < 0:
+            return name
+    return name
 
 
 def sheet(images, columns: int = 10, gap: int = 2) -> np.ndarray:
