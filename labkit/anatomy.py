@@ -49,7 +49,7 @@ HAIR_TOPS = ("hair", "bald", "hat", "scarf")
 HAIR_STYLES = ("short", "fringe", "parted", "long", "curly", "receding")
 HATS = ("beanie", "cap", "brim")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
-SKIN_TONES = ((252, 222, 200), (242, 200, 170), (224, 174, 138), (194, 140, 102), (158, 108, 78), (122, 82, 58), (94, 62, 48))
+SKIN_TONES = ((247, 214, 190), (240, 199, 169), (224, 174, 138), (194, 140, 102), (158, 108, 78), (122, 82, 58), (94, 62, 48))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from labkit.canvas import CIRCLE, band, closed, moved, smooth
-from labkit.scene import across
+from labkit.scene import SIDES, across
 
 
 def ears(scene, canvas):
@@ -22,34 +22,39 @@ def ears(scene, canvas):
 
 def brows(scene, skin):
     thick = 0.055 * scene.who.brow_thickness
-    shapes = []
-    for side, marks in scene.halves():
-        inner, middle, outer = marks["brow_inner"], marks["brow_middle"], marks["brow_outer"]
-        between, tail = 0.5 * (inner + middle), moved(outer, 0.03, 0)
-        above = [moved(inner, -0.03, -0.6 * thick), moved(between, 0, -1.15 * thick), moved(middle, 0.06, -0.9 * thick), tail]
-        below = [moved(inner, -0.03, 0.9 * thick), moved(between, 0, 0.75 * thick), moved(middle, 0.06, 0.5 * thick), tail]
-        shapes.append(scene.view.project(band(smooth(above), smooth(below)) * (side, 1), 0.05))
-    skin.paint(shapes, 0.55 * scene.hair + 0.12 * scene.skin, 0.85, 0.018 * scene.unit)
+    inner, middle, outer = (scene.pair(name) for name in ("brow_inner", "brow_middle", "brow_outer"))
+    spine = np.stack([moved(inner, -0.03, 0), 0.5 * (inner + middle), moved(middle, 0.06, 0), moved(outer, 0.03, 0)], 1)
+    above = smooth(spine - thick * _BROW_ABOVE)
+    below = smooth(spine + thick * _BROW_BELOW)
+    shapes = np.concatenate([above, below[:, ::-1]], 1)
+    skin.paint(scene.view.project(shapes * SIDES, 0.05), 0.55 * scene.hair + 0.12 * scene.skin, 0.85, 0.018 * scene.unit)
+
+
+_BROW_ABOVE = np.array([(0, 0.6), (0, 1.15), (0, 0.9), (0, 0)])
+_BROW_BELOW = np.array([(0, 0.9), (0, 0.75), (0, 0.5), (0, 0)])
 
 
 def lid_curves(scene):
-    """Edges of the upper and lower lids and the fold above, from the inner to the outer corner: each two shapes in pixels."""
-    uppers, lowers, folds = [], [], []
-    for side, marks in scene.halves():
-        inner, outer, top, bottom = (marks[name] for name in ("eye_inner", "eye_outer", "upper_lid", "lower_lid"))
-        above = np.array([inner, (0.38, 0.62 * top[1] + 0.30 * inner[1]), top, (0.65, 0.58 * top[1] + 0.38 * outer[1]), outer])
-        below = np.array([inner, (0.36, 0.75 * bottom[1]), bottom, (0.65, 0.74 * bottom[1]), outer])
-        fold = above + np.array([(0, -0.03), (0, -0.055), (0, -0.06), (0, -0.06), (0.02, -0.03)])
-        for curves, points in ((uppers, above), (lowers, below), (folds, fold)):
-            curves.append(scene.view.project(smooth(points) * (side, 1)))
-    return uppers, lowers, folds
+    """Edges of the upper and lower lids and the fold above, from the inner to the outer corner: each (2, n, 2) in pixels."""
+    inner, outer, top, bottom = (scene.pair(name) for name in ("eye_inner", "eye_outer", "upper_lid", "lower_lid"))
+    above = np.stack([inner, inner, top, outer, outer], 1)
+    below = np.stack([inner, inner, bottom, outer, outer], 1)
+    above[:, [1, 3], 0] = below[:, [1, 3], 0] = 0.37, 0.65  # between corner and middle
+    above[:, 1, 1] = 0.62 * top[:, 1] + 0.30 * inner[:, 1]
+    above[:, 3, 1] = 0.58 * top[:, 1] + 0.38 * outer[:, 1]
+    below[:, [1, 3], 1] = 0.745 * bottom[:, 1:]
+    curves = smooth(np.stack([above, below, above + _FOLD])) * SIDES
+    return scene.view.project(curves)
+
+
+_FOLD = np.array([(0, -0.03), (0, -0.055), (0, -0.06), (0, -0.06), (0.02, -0.03)])
 
 
 def eyes(scene, canvas):
     """White, iris, pupil, highlight, then lids and lashes."""
     unit, lashes = scene.unit, scene.who.lashes
     uppers, lowers, folds = lid_curves(scene)
-    opening = canvas.mask([band(upper, lower) for upper, lower in zip(uppers, lowers)], 0.005 * unit)
+    opening = canvas.mask(np.concatenate([uppers, lowers[:, ::-1]], 1), 0.005 * unit)
     gaze = np.array(scene.parameters.gaze) * (0.085, 0.04)
     centres = scene.view.project(np.array([(0.505, -0.012), (-0.505, -0.012)]) + gaze)[:, None]
     iris = np.array(scene.who.iris, float)
@@ -62,9 +67,9 @@ def eyes(scene, canvas):
     canvas.paint(discs(0.100), iris * 0.4, 1, 0.006 * unit, clip=opening)
     canvas.paint(discs(0.078), iris * 1.05, 0.9, 0.012 * unit, clip=opening)
     canvas.paint(discs(0.043), (12, 10, 10), clip=opening)
-    canvas.multiply([band(upper, moved(upper, 0, 0.06 * unit)) for upper in uppers], 0.60, 0.025 * unit, clip=opening)
+    canvas.multiply(np.concatenate([uppers, moved(uppers[:, ::-1], 0, 0.06 * unit)], 1), 0.60, 0.025 * unit, clip=opening)
     canvas.paint(discs(0.023) + light, (255, 255, 255), 0.95, clip=opening)
-    canvas.multiply(folds + lowers, 0.70, 0.011 * unit, 0.025 * unit)
+    canvas.multiply(np.concatenate([folds, lowers]), 0.70, 0.011 * unit, 0.025 * unit)
     canvas.paint(uppers, scene.skin * 0.16, 0.75 + 0.25 * lashes, 0.008 * unit, (0.028 + 0.028 * lashes) * unit)
 
 
@@ -85,7 +90,7 @@ def glasses(scene, canvas):
     lenses = scene.both(LENSES[kind], 0.12, True)
     inside = canvas.mask(lenses)
     canvas.paint(None, *(((26, 26, 30), 0.9) if kind == "dark" else ((220, 228, 236), 0.10)), clip=inside)
-    streaks = [moved(shape, 0, 0) for shape in scene.both([(0.30, -0.16), (0.42, -0.18), (0.34, 0.06), (0.26, 0.06)], 0.12, True)]
+    streaks = scene.both([(0.30, -0.16), (0.42, -0.18), (0.34, 0.06), (0.26, 0.06)], 0.12, True)
     canvas.paint(streaks, (255, 255, 255), 0.18, 0.02 * unit, clip=inside)
     rims = [closed(lens) for lens in lenses]
     bridge = scene.view.project(smooth([(-0.14, -0.06), (0, -0.11), (0.14, -0.06)]), 0.2)
@@ -97,16 +102,16 @@ def glasses(scene, canvas):
 # Nose
 
 
+_NOSTRIL = np.array([(-0.055, 0), (0, -0.028), (0.06, 0.005), (0, 0.02)])
+_WING = np.array([(-0.02, -0.10), (0.02, -0.01), (-0.04, 0.06)])
+
+
 def nose(scene, skin):
     """Nostrils and the groove around the wings; the nose itself is a hill of the landscape."""
-    holes, wings = [], []
-    for side, marks in scene.halves():
-        wx, wy = marks["nose_wing"]
-        x, y = wx * 0.48, 0.715 * scene.who.nose_length + 0.5 * (wy - 0.66)
-        hole = smooth([(x - 0.055, y), (x, y - 0.028), (x + 0.06, y + 0.005), (x, y + 0.02)], closed=True)
-        wing = smooth([(wx - 0.02, wy - 0.10), (wx + 0.02, wy - 0.01), (wx - 0.04, wy + 0.06)])
-        holes.append(scene.view.project(hole * (side, 1), 0.2))
-        wings.append(scene.view.project(wing * (side, 1), 0.08))
+    wings = scene.pair("nose_wing")[:, None]
+    x, y = 0.48 * wings[..., 0], 0.715 * scene.who.nose_length + 0.5 * (wings[..., 1] - 0.66)
+    holes = scene.view.project((smooth(_NOSTRIL, closed=True) + np.stack([x, y], -1)) * SIDES, 0.2)
+    wings = scene.view.project((smooth(_WING) + wings) * SIDES, 0.08)
     skin.paint(holes, scene.skin * (0.30, 0.20, 0.18), 0.85, 0.014 * scene.unit)
     skin.multiply(wings, 0.74, 0.018 * scene.unit, 0.03 * scene.unit)
 

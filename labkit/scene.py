@@ -11,6 +11,7 @@ from labkit.canvas import smooth
 EYE_LINE = 0.38  # the crop of labkit.detect: how far below the upper edge the eyes lie,
 EYE_DISTANCE = 0.36  # and how far they are apart, both as parts of the side
 MIRROR = np.array([-1.0, 1.0])
+SIDES = np.array([[[1.0, 1.0]], [[-1.0, 1.0]]])  # takes a shape of the right half to both halves
 _CURVATURE = np.array([0.52, 0.08])  # of the face, across and along
 _PARTS = np.array([0.0, 0.25, 0.55, 0.82, 0.95])  # where between the middle of the lips and a corner a curve has its points
 
@@ -67,10 +68,13 @@ class Scene:
         """(1, landmarks) for the right half of the picture, (-1, landmarks) for the left."""
         return (1, self.right), (-1, self.left)
 
+    def pair(self, name):
+        """A landmark in the right and in the left half, x > 0 in both: (2, 2)."""
+        return np.stack([self.right[name], self.left[name]])
+
     def both(self, points, lift=0.0, is_closed=False):
-        """A smooth curve through points of the right half and its mirror image: two shapes in pixels."""
-        curve = smooth(points, is_closed)
-        return [self.view.project(curve * (side, 1), lift) for side in (1, -1)]
+        """A smooth curve through points of the right half and its mirror image: (2, n, 2) in pixels."""
+        return self.view.project(smooth(points, is_closed) * SIDES, lift)
 
     @cached_property
     def light(self):

@@ -97,4 +97,4 @@ def freckles(scene, skin):
     y = 0.36 + random.normal(0, 0.15, n) + 0.1 * np.abs(x)
     radii = random.uniform(0.007, 0.019, n) * scene.unit
     dots = scene.view.project(np.stack([x, y], 1))[:, None] + radii[:, None, None] * CIRCLE[::2]
-    skin.paint(dots, scene.skin * (0.68, 0.50, 0.40), 0.4 + 0.35 * amount, 0.006 * scene.unit)
+    skin.paint(dots, scene.skin * (0.68, 0.50, 0.40), 0.34 + 0.33 * amount, 0.006 * scene.unit)

@@ -154,7 +154,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
     """One person at random: skin, age and attributes about balanced, proportions about those of adults."""
 
     def around(middle, deviation, reach=2.0):
-        return float(middle + deviation * np.clip(rng.normal(), -reach, reach))
+        return middle + deviation * _bounded(rng.normal(), -reach, reach)
 
     old, masculine = rng.random() < 0.45, rng.random() < 0.5
     age = rng.uniform(0.55, 1.0) if old else rng.uniform(0.0, 0.42)
@@ -164,7 +164,7 @@ def sample_identity(rng: np.random.Generator) -> Identity:
     return Identity(
         skin=skin,
         age=age,
-        wrinkles=rng.uniform(0.5, 1.0) if wrinkled else rng.uniform(0.0, 0.12),
+        wrinkles=rng.uniform(0.45, 0.9) if wrinkled else rng.uniform(0.0, 0.12),
         freckles=rng.uniform(0.3, 1.0) if rng.random() < (0.45 if skin < 0.65 else 0.15) else 0.0,
         glasses=_pick(rng, {"none": 0.6, "round": 0.18, "square": 0.19, "dark": 0.03}),
         beard=_pick(rng, {"none": 0.42, "stubble": 0.18, "moustache": 0.1, "goatee": 0.1, "full": 0.2}) if masculine else "none",
@@ -234,16 +234,16 @@ def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: 
     parameters = FaceParameters(
         identity=who,
         action_units=sample_units(rng, emotion),
-        asymmetry=float(np.clip(rng.normal(0, 0.35), -1, 1)),
+        asymmetry=_bounded(rng.normal(0, 0.35), -1, 1),
         gaze=tuple(np.clip(rng.normal(0, 0.35, 2), -1, 1).tolist()),
-        yaw=float(np.clip(0.22 * turn[0], -0.6, 0.6)),
-        pitch=float(np.clip(0.12 * turn[1], -0.3, 0.3)),
-        roll=float(np.clip(0.06 * turn[2], -0.2, 0.2)),
+        yaw=_bounded(0.22 * turn[0], -0.6, 0.6),
+        pitch=_bounded(0.12 * turn[1], -0.3, 0.3),
+        roll=_bounded(0.06 * turn[2], -0.2, 0.2),
         zoom=float(rng.uniform(0.84, 1.08)),
         shift=tuple(rng.normal(0, 0.018, 2).tolist()),
         light=(float(reach * np.cos(angle)), float(reach * np.sin(angle))),
         contrast=float(rng.uniform(0.25, 0.85)),
-        exposure=float(np.clip(rng.normal(0.92 + 0.35 * who.skin, 0.14), 0.6, 1.6)),  # cameras meter the face
+        exposure=_bounded(rng.normal(0.92 + 0.35 * who.skin, 0.14), 0.6, 1.6),  # cameras meter the face
         warmth=float(rng.normal(0, 0.5)),
         background=tuple(tuple(row) for row in tints.tolist()),
         clothes=tuple(np.clip(rng.uniform(20, 220) + rng.normal(0, 30, 3), 0, 255).astype(int).tolist()),
@@ -265,7 +265,7 @@ def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
     strong = rng.beta(2.2, 1.4)  # 0 subtle to 1 full
     for name, full in variants[rng.integers(len(variants))].items():
         if full > 0.6 or rng.random() < 0.75:
-            units[name] = float(np.clip(full * (0.35 + 0.65 * strong) * rng.uniform(0.8, 1.15), CODED + 0.06, 1))
+            units[name] = _bounded(full * (0.35 + 0.65 * strong) * rng.uniform(0.8, 1.15), CODED + 0.06, 1)
     if emotion == "surprise" and rng.random() < 0.25:
         units["AU12"] = rng.uniform(0.3, 0.6)
     if emotion == "happy" and rng.random() < 0.15:
@@ -286,6 +286,10 @@ def _mixed_units(rng):
     if smiling:
         units["AU12"] = float(rng.uniform(0.35, 1.0))
     return units
+
+
+def _bounded(value, low, high):
+    return float(min(max(value, low), high))
 
 
 def _pick(rng, chances):

@@ -153,23 +153,8 @@ def test_unknown_names_are_refused_with_the_choices():
 
 
 def test_action_units_are_the_fifteen_of_the_table():
-    assert list(ACTION_UNITS) == [
-        "AU17",
-        "AU1",
-        "AU2",
-        "AU25",
-        "AU27",
-        "AU4",
-        "AU7",
-        "AU23",
-        "AU24",
-        "AU6",
-        "AU12",
-        "AU15",
-        "AU14",
-        "AU11",
-        "AU26",
-    ]
+    header = "AU17,AU1,AU2,AU25,AU27,AU4,AU7,AU23,AU24,AU6,AU12,AU15,AU14,AU11,AU26"
+    assert ",".join(ACTION_UNITS) == header
 
 
 @pytest.mark.parametrize("unit", [*ACTION_UNITS, *OTHER_UNITS])
@@ -236,12 +221,12 @@ def test_drawing_leaves_its_parameters_alone():
 
 
 def test_a_linear_model_sees_smiles_in_people_it_has_not_met():
-    faces = make(700, size=32, seed=11, colour=False)
-    pixels = faces.images.reshape(700, -1) / 255.0
+    faces = make(500, size=32, seed=11, colour=False)
+    pixels = faces.images.reshape(500, -1) / 255.0
     pixels = (pixels - pixels.mean(1, keepdims=True)) / pixels.std(1, keepdims=True)
-    model = LogisticRegression(C=0.003, max_iter=200).fit(pixels[:500], faces.targets["smile"][:500])
-    chance = max(np.mean(faces.targets["smile"][500:]), 1 - np.mean(faces.targets["smile"][500:]))
-    assert model.score(pixels[500:], faces.targets["smile"][500:]) > chance + 0.08
+    model = LogisticRegression(C=0.003, max_iter=60).fit(pixels[:350], faces.targets["smile"][:350])
+    chance = max(np.mean(faces.targets["smile"][350:]), 1 - np.mean(faces.targets["smile"][350:]))
+    assert model.score(pixels[350:], faces.targets["smile"][350:]) > chance + 0.08
 
 
 def test_a_sheet_shows_images_row_by_row():
