@@ -4,6 +4,7 @@ A `Split` holds int64 index arrays that share no image. Everything is drawn from
 """
 
 import hashlib
+import inspect
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -24,14 +25,17 @@ class Split:
 
 
 def make(faces: FaceSet, kind: str, seed: int = 0, test: float = 0.2, validation: float = 0.0, **options) -> Split:
-    """Split `faces` as `kind` says. `test` and `validation` are shares of all images (official: of what trains).
+    """Split `faces` as `kind` says. `test` and `validation` are shares of all images (by_subject: of all people;
+    official, k_fold: `validation` of what trains).
 
     random: every image alike. stratified: each class of `target` in the same shares. by_subject: no person on both sides.
     k_fold: `fold` of `folds` is the test part. official: `faces.split`, where `train` trains and `test_name` tests.
-    Raises ValueError for a kind, share or label that does not fit.
+    Raises ValueError for a kind, share, option or label that does not fit.
     """
     if kind not in KINDS:
         raise ValueError(f"split: expected kind to be one of {', '.join(KINDS)}, got '{kind}'")
+    if kind in ("official", "k_fold"):
+        test = 0.0  # their test part is no share
     if not (0 <= test < 1 and 0 <= validation < 1 and test + validation < 1):
         raise ValueError(f"split: shares must lie in 0..1 and leave something to train on, got test {test}, validation {validation}")
     makers = {
@@ -41,7 +45,12 @@ def make(faces: FaceSet, kind: str, seed: int = 0, test: float = 0.2, validation
         "official": _official,
         "k_fold": _k_fold,
     }
-    return makers[kind](faces, np.random.default_rng(seed), test, validation, **options)
+    arguments = faces, np.random.default_rng(seed), test, validation
+    try:
+        inspect.signature(makers[kind]).bind(*arguments, **options)
+    except TypeError as error:
+        raise ValueError(f"split: {kind}: {error}") from error
+    return makers[kind](*arguments, **options)
 
 
 def _cut(order: np.ndarray, test: float, validation: float) -> Split:
@@ -81,6 +90,8 @@ def _official(faces, rng, test, validation, test_name="public_test"):
 
 
 def _k_fold(faces, rng, test, validation, fold, folds=4):
+    if folds < 2:
+        raise ValueError(f"split: folds must be 2 or more, got {folds}")
     if not 0 <= fold < folds:
         raise ValueError(f"split: fold must be 0 to {folds - 1}, got {fold}")
     parts = np.array_split(rng.permutation(len(faces)), folds)
@@ -102,6 +113,8 @@ def oversample(faces: FaceSet, train: np.ndarray, target: str, seed: int = 0) ->
     repeated, each as evenly as possible. Only ever give it training indices: a copy of a test image in training is a leak.
     Images without a label stay as they are."""
     labels = _class_labels(faces, target)[train]
+    if not (labels != UNLABELLED).any():
+        raise ValueError(f"target '{target}': no training image is labelled, nothing to oversample")
     rng = np.random.default_rng(seed)
     largest = max(np.bincount(labels[labels != UNLABELLED]))
     parts = [train[labels == UNLABELLED]]
