@@ -1,0 +1,39 @@
+"""Fixtures that several test files share."""
+
+import numpy as np
+import pytest
+
+from labkit.faces import FaceSet
+
+
+def _make_faces(n=48, size=16, channels=1, seed=0) -> FaceSet:
+    """Noise with a bright left half (class 1) or right half (class 0): any network learns `side` within a few epochs.
+
+    `marks`: two 0/1 labels an image, that is the side and its opposite; every fourth image is not coded."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 100, (n, size, size, channels), dtype=np.uint8)
+    side = np.arange(n) % 2
+    images[side == 1, :, : size // 2] += 150
+    images[side == 0, :, size // 2 :] += 150
+    marks = np.stack([side, 1 - side], 1).astype(np.float32)
+    marks[::4] = np.nan
+    return FaceSet(
+        images,
+        targets={"side": side.astype(np.int64), "marks": marks},
+        classes={"side": ("right", "left"), "marks": ("left", "right")},
+        subjects=np.array([f"S{i // 4:02d}" for i in range(n)]),
+        names=np.array([f"{i:03d}.png" for i in range(n)]),
+        split=np.array(["public_test" if i % 6 == 5 else "train" for i in range(n)]),
+        source="two halves",
+    )
+
+
+@pytest.fixture(scope="session")
+def make_faces():
+    """`make_faces(n, size, channels, seed)`: a FaceSet that is trivial to learn."""
+    return _make_faces
+
+
+@pytest.fixture(scope="session")
+def faces():
+    return _make_faces()

@@ -1,0 +1,178 @@
+"""`labkit.splits`: no image on two sides, the shares asked for, no person on two sides, and what is refused."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from labkit import splits
+from labkit.faces import FaceSet
+
+
+def uneven(n=200, seed=1):
+    """Three classes of very different size, some unlabelled, 25 people."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice([-1, 0, 1, 2], n, p=[0.1, 0.6, 0.2, 0.1])
+    return FaceSet(
+        rng.integers(1, 256, (n, 4, 4, 1), dtype=np.uint8),
+        {"emotion": labels},
+        {"emotion": ("neutral", "happy", "angry")},
+        subjects=np.array([f"P{i:02d}" for i in rng.integers(0, 25, n)]),
+        split=rng.choice(["train", "public_test", "private_test"], n, p=[0.8, 0.1, 0.1]),
+        source="uneven",
+    )
+
+
+@pytest.fixture(scope="module")
+def set_of_200():
+    return uneven()
+
+
+def parts(split):
+    return split.train, split.validation, split.test
+
+
+OPTIONS = {
+    "random": {},
+    "stratified": {"target": "emotion"},
+    "by_subject": {},
+    "official": {},
+    "k_fold": {"fold": 1},
+}
+
+
+@pytest.mark.parametrize("kind", splits.KINDS)
+def test_parts_share_nothing_and_follow_the_seed(set_of_200, kind):
+    def make(seed):
+        return splits.make(set_of_200, kind, seed=seed, test=0.25, validation=0.2, **OPTIONS[kind])
+
+    everything = np.concatenate(parts(make(0)))
+    assert len(np.unique(everything)) == len(everything)
+    assert len(everything) == (200 if kind != "official" else (set_of_200.split != "private_test").sum())
+    assert all(part.dtype == np.int64 and len(part) for part in parts(make(0)))
+    for first, second in zip(parts(make(3)), parts(make(3))):
+        np.testing.assert_array_equal(first, second)
+    assert make(3).train.tolist() != make(4).train.tolist()
+
+
+@pytest.mark.parametrize(("test", "validation"), [(0.2, 0.0), (0.25, 0.1), (0.0, 0.5), (0.0, 0.0)])
+def test_random_has_the_shares_asked_for(set_of_200, test, validation):
+    split = splits.make(set_of_200, "random", test=test, validation=validation)
+    assert len(split.test) == 200 * test and len(split.validation) == 200 * validation
+    assert len(split.train) == 200 * (1 - test - validation)
+
+
+def test_stratified_gives_every_class_the_same_shares(set_of_200):
+    labels = set_of_200.targets["emotion"]
+    split = splits.make(set_of_200, "stratified", target="emotion", test=0.3, validation=0.1)
+    for c, n in Counter(labels.tolist()).items():  # -1, not labelled, is shared out like a class
+        assert np.sum(labels[split.test] == c) == round(0.3 * n)
+        assert np.sum(labels[split.validation] == c) == round(0.1 * n)
+    assert np.any(np.diff(labels[split.train]) < 0)  # mixed, not one class after the other
+
+
+def test_by_subject_puts_nobody_on_two_sides(set_of_200):
+    for seed in range(5):
+        split = splits.make(set_of_200, "by_subject", seed=seed, test=0.2, validation=0.2)
+        people = [set(set_of_200.subjects[part]) for part in parts(split)]
+        assert [len(p) for p in people] == [15, 5, 5]
+        assert not (people[0] & people[1] or people[0] & people[2] or people[1] & people[2])
+
+
+def test_official_keeps_the_publishers_test_images(set_of_200):
+    marked = {name: np.flatnonzero(set_of_200.split == name) for name in ("train", "public_test", "private_test")}
+    split = splits.make(set_of_200, "official", validation=0.25)
+    assert split.test.tolist() == marked["public_test"].tolist()
+    assert sorted([*split.train, *split.validation]) == marked["train"].tolist()
+    assert len(split.validation) == round(0.25 * len(marked["train"]))
+    private = splits.make(set_of_200, "official", test_name="private_test")
+    assert private.test.tolist() == marked["private_test"].tolist() and len(private.validation) == 0
+
+
+def test_a_share_of_what_trains_may_be_large_where_the_test_part_is_given(set_of_200):
+    split = splits.make(set_of_200, "official", validation=0.9)
+    assert len(split.validation) == round(0.9 * (set_of_200.split == "train").sum())
+
+
+@pytest.mark.parametrize("folds", [2, 4, 7])
+def test_folds_test_every_image_once(set_of_200, folds):
+    made = [splits.make(set_of_200, "k_fold", seed=5, fold=i, folds=folds, validation=0.1) for i in range(folds)]
+    assert sorted(np.concatenate([s.test for s in made]).tolist()) == list(range(200))
+    for split in made:
+        assert abs(len(split.test) - 200 / folds) < 1
+        assert sorted(np.concatenate(parts(split)).tolist()) == list(range(200))
+        assert len(split.validation) == round(0.1 * (200 - len(split.test)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("randm", {}, "split: expected kind to be one of random, stratified, official, by_subject, k_fold, got 'randm'"),
+        ("random", {"test": 1.0}, "split: shares must lie in 0..1 and leave something to train on, got test 1.0, validation 0.0"),
+        ("random", {"validation": -0.1}, "got test 0.2, validation -0.1"),
+        ("random", {"test": 0.5, "validation": 0.5}, "leave something to train on, got test 0.5, validation 0.5"),
+        ("random", {"target": "emotion"}, "split: random: got an unexpected keyword argument 'target'"),
+        ("stratified", {}, "split: stratified: missing a required argument: 'target'"),
+        ("stratified", {"target": "smile"}, "target 'smile': expected one of emotion"),
+        ("stratified", {"target": "units"}, "target 'units' holds several labels an image"),
+        ("official", {"test_name": "final_test"}, "split: official needs images marked 'final_test'; this set has private_test, public_"),
+        ("k_fold", {}, "split: k_fold: missing a required argument: 'fold'"),
+        ("k_fold", {"fold": 4}, "split: fold must be 0 to 3, got 4"),
+        ("k_fold", {"fold": -1, "folds": 3}, "split: fold must be 0 to 2, got -1"),
+        ("k_fold", {"fold": 0, "folds": 1}, "split: folds must be 2 or more, got 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(set_of_200, kind, options, message):
+    units = np.zeros((200, 2), np.float32)
+    both = replace(set_of_200, targets=set_of_200.targets | {"units": units}, classes=set_of_200.classes | {"units": ("AU1", "AU2")})
+    with pytest.raises(ValueError, match=message) as error:
+        splits.make(both if options.get("target") == "units" else set_of_200, kind, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_sets_without_people_or_official_split_say_so(set_of_200):
+    bare = replace(set_of_200, subjects=None, split=None)
+    with pytest.raises(ValueError, match="by_subject needs to know who is in each picture, which uneven does not say"):
+        splits.make(bare, "by_subject")
+    with pytest.raises(ValueError, match="official needs images marked 'train'; this set has no official split"):
+        splits.make(bare, "official")
+
+
+def test_oversampling_evens_out_training_images_only(set_of_200):
+    labels = set_of_200.targets["emotion"]
+    split = splits.make(set_of_200, "stratified", target="emotion", test=0.3)
+    chosen = splits.oversample(set_of_200, split.train, "emotion", seed=2)
+    before, after = Counter(labels[split.train].tolist()), Counter(labels[chosen].tolist())
+    largest = max(before[c] for c in (0, 1, 2))
+    assert [after[c] for c in (0, 1, 2)] == [largest] * 3
+    assert after[-1] == before[-1]
+    assert set(chosen) == set(split.train)  # every training image is still there, nothing else came in
+    copies = Counter(chosen.tolist())
+    for c in (-1, 0, 1, 2):
+        times = [copies[i] for i in split.train if labels[i] == c]
+        assert max(times) - min(times) <= 1
+    np.testing.assert_array_equal(chosen, splits.oversample(set_of_200, split.train, "emotion", seed=2))
+    assert chosen.tolist() != splits.oversample(set_of_200, split.train, "emotion", seed=3).tolist()
+
+
+def test_oversampling_refuses_what_has_no_classes(set_of_200):
+    with pytest.raises(ValueError, match="target 'smile': expected one of emotion"):
+        splits.oversample(set_of_200, np.arange(10), "smile")
+    unlabelled = np.flatnonzero(set_of_200.targets["emotion"] == -1)
+    with pytest.raises(ValueError, match="target 'emotion': no training image is labelled"):
+        splits.oversample(set_of_200, unlabelled, "emotion")
+
+
+def test_duplicates_and_black_images_are_found(set_of_200):
+    images = set_of_200.images.copy()
+    images[[7, 90]] = images[3]
+    images[150] = images[149]
+    images[[11, 12]] = 0
+    images[12, 0, 0, 0] = 1  # nearly black is not black
+    images[13] = 0
+    images[13, 3, 3, 0] = 255
+    dirty = replace(set_of_200, images=images)
+    assert [group.tolist() for group in splits.duplicates(dirty)] == [[3, 7, 90], [149, 150]]
+    assert splits.black(dirty).tolist() == [11]
+    assert splits.duplicates(set_of_200) == [] and splits.black(set_of_200).tolist() == []
