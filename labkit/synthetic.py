@@ -22,6 +22,7 @@ __all__ = [
     "labels",
     "make",
     "sample",
+    "sample_emotion",
     "sample_identity",
     "sheet",
 ]
@@ -97,11 +98,11 @@ def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=No
     subjects: names of the people, taken in turn; by default a new person after every five pictures. A name looks the same
     wherever it stands, for one `seed`. Image i depends on `seed`, i and its subject's name, never on `n`.
 
-    Raises ValueError where n is below 1 or size outside 32 to 256.
+    Raises ValueError where n is below 1, size outside 32 to 256, or subjects empty.
     """
     if n < 1:
         raise ValueError(f"n: expected at least 1 face, got {n}")
-    names = [str(subjects[i % len(subjects)]) if subjects else f"person{i // PICTURES_A_SUBJECT:05d}" for i in range(n)]
+    names = _subjects(n, subjects)
     indices = range(n)
     if progress:
         from tqdm.auto import tqdm
@@ -111,8 +112,9 @@ def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=No
     people = {name: sample_identity(np.random.default_rng([seed, zlib.crc32(name.encode())])) for name in dict.fromkeys(names)}
     rows = []
     for i in indices:
-        who = people[names[i]]
-        emotion, parameters = sample(np.random.default_rng([seed, i, 7]), identity=who, with_emotion=True)
+        rng = np.random.default_rng([seed, i, 7])  # the third number keeps pictures and people apart
+        emotion = sample_emotion(rng)
+        parameters = sample(rng, people[names[i]], emotion)
         images[i] = draw(parameters, size)
         rows.append(labels(parameters, emotion))
     faces = FaceSet(
@@ -124,6 +126,14 @@ def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=No
         source=f"built-in faces, seed {seed}",
     )
     return faces if colour else faces.grey()
+
+
+def _subjects(n, subjects):
+    if subjects is None:
+        return [f"person{i // PICTURES_A_SUBJECT:05d}" for i in range(n)]
+    if len(subjects) == 0:
+        raise ValueError("subjects: expected at least one name, got none")
+    return [str(subjects[i % len(subjects)]) for i in range(n)]
 
 
 def labels(parameters: FaceParameters, emotion: str = MIXED) -> dict:
@@ -218,20 +228,25 @@ def _sample_iris(rng, skin):
 # One picture
 
 
-def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: str | None = None, with_emotion: bool = False):
-    """The parameters of one picture at random, of `identity` where it is given, showing `emotion` where it is given.
+def sample_emotion(rng: np.random.Generator) -> str:
+    """One of EMOTIONS, or "mixed": action units that make no basic emotion."""
+    return _pick(rng, SHARES)
 
-    emotion: one of EMOTIONS or "mixed" (action units that make no basic emotion). With `with_emotion` returns (emotion, parameters).
+
+def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: str | None = None) -> FaceParameters:
+    """The parameters of one picture at random, of `identity` and showing `emotion` (one of EMOTIONS or "mixed") where they are given.
+
+    Raises ValueError where the emotion is another.
     """
     who = identity or sample_identity(rng)
-    emotion = emotion or _pick(rng, SHARES)
+    emotion = emotion or sample_emotion(rng)
     if emotion not in SHARES:
         raise ValueError(f"emotion: expected one of {', '.join(SHARES)}, got '{emotion}'")
     turn = rng.normal(0, 1, 3)
     angle, reach = rng.uniform(-np.pi, 0.3), rng.uniform(0.1, 0.85)
     base = rng.uniform(30, 225)
     tints = np.clip(base + rng.normal(0, 16, (2, 3)) + rng.normal(0, 25, (2, 1)), 0, 255).astype(int)
-    parameters = FaceParameters(
+    return FaceParameters(
         identity=who,
         action_units=sample_units(rng, emotion),
         asymmetry=_bounded(rng.normal(0, 0.35), -1, 1),
@@ -253,7 +268,6 @@ def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: 
         jpeg=int(rng.integers(30, 96)) if rng.random() < 0.6 else 100,
         seed=int(rng.integers(2**31)),
     )
-    return (emotion, parameters) if with_emotion else parameters
 
 
 def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from labkit import detect, scene
 from labkit.anatomy import OTHER_UNITS, FaceParameters, Identity, landmarks
-from labkit.synthetic import ACTION_UNITS, CODED, EMOTIONS, PROTOTYPES, draw, labels, make, sample, sample_identity, sheet
+from labkit.synthetic import ACTION_UNITS, CODED, EMOTIONS, PROTOTYPES, draw, labels, make, sample, sample_emotion, sample_identity, sheet
 
 UPPER_FACE = {"AU1", "AU2", "AU4", "AU5", "AU7", "AU43"}
 WHOLE_FACE = {"AU6", "AU9", "AU12"}  # cheeks move the lids
@@ -57,6 +57,8 @@ def test_grey_faces_have_one_channel_and_the_same_labels(faces):
 def test_no_face_at_all_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         make(0)
+    with pytest.raises(ValueError, match="at least one name"):
+        make(1, subjects=[])
 
 
 def test_same_seed_same_pixels_whatever_the_number(faces):
@@ -99,14 +101,15 @@ def test_named_subjects_take_turns_and_keep_their_looks():
 
 def test_shares_are_what_the_labs_need():
     rng = np.random.default_rng(0)
-    rows = [labels(parameters, emotion) for emotion, parameters in (sample(rng, with_emotion=True) for _ in range(3000))]
+    emotions = [sample_emotion(rng) for _ in range(2000)]
+    rows = [labels(sample(rng, emotion=emotion), emotion) for emotion in emotions]
     assert 0.38 < np.mean([row["smile"] for row in rows]) < 0.6
     emotions = np.bincount([row["emotion"] for row in rows if row["emotion"] >= 0], minlength=7)
-    assert emotions.min() > 0.06 * 3000 and emotions.max() < 0.4 * 3000
+    assert emotions.min() > 0.06 * 2000 and emotions.max() < 0.4 * 2000
     assert np.mean([row["action_units"] for row in rows], axis=0).min() > 0.02
     for name in ("wrinkles", "freckles", "glasses", "age"):
         assert 0.2 < np.mean([row[name] for row in rows]) < 0.6
-    assert np.bincount([row["hair_top"] for row in rows]).min() > 0.07 * 3000
+    assert np.bincount([row["hair_top"] for row in rows]).min() > 0.07 * 2000
 
 
 # Labels follow from what is drawn
