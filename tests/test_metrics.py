@@ -1,0 +1,124 @@
+"""`labkit.metrics` against scikit-learn, and against cases small enough to work out by hand."""
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+
+from labkit import metrics
+
+CLASSES = ("angry", "happy", "sad", "fear", "neutral")
+
+
+def random_predictions(seed, n=120, missing=0.1):
+    """Labels of four of five classes (none is `fear`), some not labelled, and predictions that are often right."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice([0, 1, 2, 4], n, p=[0.5, 0.3, 0.15, 0.05])
+    scores = rng.normal(size=(n, 5)) + 1.2 * np.eye(5)[labels]
+    scores[:, 2] -= 0.5 * (seed % 3)
+    probabilities = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    labels[rng.random(n) < missing] = -1
+    return labels, probabilities.astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_classification_agrees_with_scikit_learn(seed):
+    labels, probabilities = random_predictions(seed)
+    ours = metrics.classification(labels, probabilities, CLASSES)
+    known = labels != -1
+    true, predicted = labels[known], probabilities[known].argmax(1)
+    present = np.unique(true)
+    macro = {"labels": present, "average": "macro", "zero_division": 0}
+    assert ours["accuracy"] == pytest.approx(sk.accuracy_score(true, predicted))
+    assert ours["macro_precision"] == pytest.approx(sk.precision_score(true, predicted, **macro))
+    assert ours["macro_recall"] == pytest.approx(sk.recall_score(true, predicted, **macro))
+    assert ours["macro_f1"] == pytest.approx(sk.f1_score(true, predicted, **macro))
+    balanced = sk.confusion_matrix(true, predicted, labels=range(5)).diagonal()[present] / np.bincount(true)[present]
+    assert ours["balanced_accuracy"] == pytest.approx(balanced.mean())
+    exact = probabilities[known].astype(np.float64)
+    expected = sk.log_loss(true, exact / exact.sum(1, keepdims=True), labels=range(5))
+    assert ours["log_loss"] == pytest.approx(expected, rel=1e-6)
+    assert ours["n"] == known.sum()
+    assert ours["confusion"] == sk.confusion_matrix(true, predicted, labels=range(5)).tolist()
+    each = sk.precision_recall_fscore_support(true, predicted, labels=range(5), zero_division=0)
+    for i, name in enumerate(CLASSES):
+        assert list(ours["per_class"][name].values()) == pytest.approx([column[i] for column in each])
+
+
+def test_balanced_accuracy_agrees_with_scikit_learn_where_every_class_is_there():
+    rng = np.random.default_rng(0)
+    labels, probabilities = rng.integers(0, 5, 200), rng.dirichlet(np.ones(5), 200)
+    ours = metrics.classification(labels, probabilities, CLASSES)["balanced_accuracy"]
+    assert ours == pytest.approx(sk.balanced_accuracy_score(labels, probabilities.argmax(1)))
+
+
+def test_a_certain_and_wrong_prediction_costs_a_finite_log_loss():
+    result = metrics.classification(np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]]), ("a", "b"))
+    assert result["log_loss"] == pytest.approx(-np.log(1e-15) / 2)
+    assert result["per_class"]["a"] == {"precision": 0, "recall": 0, "f1": 0, "n": 1}
+    assert result["calibration_error"] == pytest.approx(0.5)
+
+
+def test_the_confusion_matrix_has_true_classes_in_rows():
+    matrix = metrics.confusion_matrix(np.array([0, 0, 2]), np.array([0, 1, 1]), 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 0, 0], [0, 1, 0]]
+
+
+def test_calibration_error_worked_out_by_hand():
+    # Confidences 0.55, 0.55 (one right), 0.75, 0.75 (both right), 1.0 (wrong). In ten bins the gaps are
+    # |0.5 - 0.55| = 0.05 for two images, |1 - 0.75| = 0.25 for two, |0 - 1| = 1 for one: (0.1 + 0.5 + 1) / 5 = 0.32.
+    confidence = np.array([0.55, 0.55, 0.75, 0.75, 1.0])
+    probabilities = np.stack([confidence, 1 - confidence], 1)
+    labels = np.array([0, 1, 0, 0, 1])
+    assert metrics.calibration_error(labels, probabilities, bins=10) == pytest.approx(0.32)
+    # One bin: |3/5 - 3.6/5| = 0.12. The gaps of different bins do not cancel, those within one do.
+    assert metrics.calibration_error(labels, probabilities, bins=1) == pytest.approx(0.12)
+
+
+def test_honest_probabilities_are_calibrated_and_overconfident_ones_are_not():
+    rng = np.random.default_rng(0)
+    chance = rng.uniform(0.5, 1, 20_000)
+    labels = (rng.random(20_000) > chance).astype(int)
+    honest = np.stack([chance, 1 - chance], 1)
+    boasting = np.stack([np.full(20_000, 0.99), np.full(20_000, 0.01)], 1)
+    assert metrics.calibration_error(labels, honest) < 0.02
+    assert metrics.calibration_error(labels, boasting) == pytest.approx(0.24, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_multilabel_agrees_with_scikit_learn_on_what_is_coded(seed):
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((60, 4)) < [0.5, 0.3, 0.1, 0.0]).astype(np.float32)
+    labels[rng.random((60, 4)) < 0.2] = np.nan
+    labels[:3] = np.nan
+    probabilities = rng.random((60, 4)).astype(np.float32)
+    ours = metrics.multilabel(labels, probabilities, ("AU1", "AU2", "AU4", "AU9"), threshold=0.4)
+    coded = ~np.isnan(labels)
+    true, said = labels[coded] == 1, probabilities[coded] >= 0.4
+    assert ours["accuracy"] == pytest.approx(sk.accuracy_score(true, said))
+    assert ours["micro_f1"] == pytest.approx(sk.f1_score(true, said))
+    f1 = []
+    for i, name in enumerate(("AU1", "AU2", "AU4", "AU9")):
+        rows = coded[:, i]
+        one = labels[rows, i] == 1, probabilities[rows, i] >= 0.4
+        each = ours["per_class"][name]
+        assert each["precision"] == pytest.approx(sk.precision_score(*one, zero_division=0))
+        assert each["recall"] == pytest.approx(sk.recall_score(*one, zero_division=0))
+        assert each["f1"] == pytest.approx(sk.f1_score(*one, zero_division=0))
+        assert each["n"] == one[0].sum()
+        f1 += [each["f1"]] if one[0].any() else []
+    assert ours["macro_f1"] == pytest.approx(np.mean(f1)) and len(f1) == 3
+    assert ours["n"] == coded.any(1).sum()
+
+
+def test_where_nothing_is_labelled_there_is_no_figure():
+    with pytest.raises(ValueError, match="metrics: no labelled image to measure on"):
+        metrics.classification(np.array([-1, -1]), np.full((2, 2), 0.5), ("a", "b"))
+    with pytest.raises(ValueError, match="metrics: no coded label to measure on"):
+        metrics.multilabel(np.full((2, 2), np.nan, np.float32), np.full((2, 2), 0.5), ("a", "b"))
+
+
+def test_mean_and_sample_deviation():
+    mean, deviation = metrics.mean_and_deviation([0.6, 0.7, 0.9])
+    assert mean == pytest.approx(2.2 / 3)
+    assert deviation == pytest.approx(np.sqrt(((0.6 - mean) ** 2 + (0.7 - mean) ** 2 + (0.9 - mean) ** 2) / 2))
+    assert metrics.mean_and_deviation([0.5]) == (0.5, None)
