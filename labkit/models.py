@@ -115,7 +115,7 @@ def build(architecture: str, outputs: dict[str, int], multilabel: tuple[str, ...
     """A new network with random weights. `outputs`: target -> number of classes or labels; `seed` decides the weights
     (PyTorch's default: Kaiming uniform) without touching the global random state."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would set the GPU's state too
         return FaceNet(find(architecture), in_channels, outputs, multilabel)
 
 
