@@ -1,0 +1,150 @@
+"""`labkit.models`: the block syntax, and the networks that it builds against the same layers written out by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from labkit import models
+from labkit.models import Net
+
+BASE = "1x64 2x32 2x16 1x8"
+
+
+def random_images(n=3, channels=3, size=64):
+    return torch.rand(n, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def by_hand(channels=3):
+    """The base model as a plain list of layers."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(64, 64, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(64, 128, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(128 * 4 * 4, 2),
+    )
+
+
+def copy_weights(source, target):
+    for (_, value), (_, place) in zip(source.named_parameters(), target.named_parameters(), strict=True):
+        place.data.copy_(value)
+
+
+def test_blocks_are_parsed():
+    assert models.parse_blocks(BASE) == [(1, 64), (2, 32), (2, 16), (1, 8)]
+    assert models.parse_blocks("  12x8   1x4 ") == [(12, 8), (1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ("2x64 3y32", "block 2 of '2x64 3y32': expected NxS (N layers at size S), got '3y32'"),
+        ("0x64", "block 1 of '0x64': expected NxS (N layers at size S), got '0x64'"),
+        ("-1x64", "block 1 of '-1x64': expected NxS (N layers at size S), got '-1x64'"),
+        ("1x64 32", "block 2 of '1x64 32': expected NxS (N layers at size S), got '32'"),
+        ("1x64,1x32", "block 1 of '1x64,1x32': expected NxS (N layers at size S), got '1x64,1x32'"),
+        ("1x48", "block 1 of '1x48': size 48 is not one of 64, 32, 16, 8, 4"),
+        ("1x64 1x16", "block 2 of '1x64 1x16': expected size 32, half of the group before, got 16"),
+        ("1x32 1x32", "block 2 of '1x32 1x32': expected size 16, half of the group before, got 32"),
+        ("1x8 1x16", "block 2 of '1x8 1x16': expected size 4, half of the group before, got 16"),
+        ("", "blocks: expected at least one NxS, got an empty text"),
+        ("  ", "blocks: expected at least one NxS, got an empty text"),
+    ],
+)
+def test_a_slip_in_the_blocks_is_named(blocks, message):
+    with pytest.raises(ValueError) as error:
+        models.parse_blocks(blocks)
+    assert str(error.value) == message
+
+
+def test_find_takes_a_name_or_blocks():
+    assert models.find("smile-base") == Net(BASE)
+    assert models.find("2x16 1x8") == Net("2x16 1x8")
+    with pytest.raises(ValueError, match="architecture 'smile': expected blocks like '1x64 2x32', or one of smile-base, tiny"):
+        models.find("smile")
+    with pytest.raises(ValueError, match="block 2 of '1x64 1x63': size 63 is not one of"):
+        models.find("1x64 1x63")
+    assert all(models.parse_blocks(net.blocks) for net in models.ARCHITECTURES.values())
+
+
+def test_the_base_model_is_the_plain_list_of_layers():
+    model, plain, images = models.build(BASE, {"smile": 2}), by_hand(), random_images()
+    copy_weights(model, plain)
+    torch.testing.assert_close(model(images)["smile"], plain(images))
+    layers = [(3, 16), (16, 32), (32, 32), (32, 64), (64, 64), (64, 128)]
+    on_paper = sum(i * o * 9 + o for i, o in layers) + 128 * 4 * 4 * 2 + 2
+    assert models.count_parameters(model) == models.count_parameters(plain) == on_paper == 147_714
+
+
+def test_the_scale_is_the_first_layer():
+    model, plain, images = models.build(BASE, {"smile": 2}), by_hand(), random_images()
+    copy_weights(model, plain)
+    mean, deviation = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
+    model.mean.copy_(mean)
+    model.deviation.copy_(deviation)
+    expected = plain((images - mean[:, None, None]) / deviation[:, None, None])
+    torch.testing.assert_close(model(images)["smile"], expected, atol=1e-5, rtol=1e-4)
+    assert {"mean", "deviation"} <= set(model.state_dict())  # they travel with the weights
+
+
+def test_several_heads_share_the_features():
+    model = models.build("1x32 1x16", {"emotion": 7, "units": 15}, multilabel=("units",), in_channels=1)
+    logits = model(random_images(5, 1, 32))
+    assert {name: tuple(z.shape) for name, z in logits.items()} == {"emotion": (5, 7), "units": (5, 15)}
+    assert model.multilabel == ("units",) and list(model.heads) == ["emotion", "units"]
+    logits["emotion"].sum().backward()
+    assert model.heads["units"].weight.grad is None
+    assert model.features[0].weight.grad is not None
+
+
+def test_normalised_narrow_pooled_net_with_dropout():
+    model = models.FaceNet(Net("2x16 1x8", normalise=True, width=0.5, dropout=0.5, pool=True), 1, {"smile": 2})
+    plain = nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, 2, padding=1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, 2, padding=1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 2),
+    )
+    copy_weights(model, plain)
+    images = random_images(4, 1, 16)
+    torch.testing.assert_close(model.eval()(images)["smile"], plain.eval()(images))
+    torch.testing.assert_close(model(random_images(2, 1, 24))["smile"].shape, torch.Size([2, 2]))  # any size fits
+    dropped = model.train()(images)["smile"]
+    assert not torch.equal(dropped, model(images)["smile"])
+
+
+def test_the_seed_alone_decides_the_weights():
+    torch.manual_seed(11)
+    state = torch.get_rng_state()
+    first, second, other = (models.build("1x16", {"side": 2}, seed=s) for s in (1, 1, 2))
+    assert torch.equal(state, torch.get_rng_state())
+    for a, b in zip(first.state_dict().values(), second.state_dict().values()):
+        assert torch.equal(a, b)
+    assert not torch.equal(first.features[0].weight, other.features[0].weight)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        assert torch.equal(first.features[0].weight, nn.Conv2d(3, 64, 3).weight)  # PyTorch's own way to begin
+
+
+def test_the_random_state_of_a_gpu_is_left_alone(monkeypatch):
+    seen = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seen.append)
+    models.build("1x16", {"side": 2}, seed=1)
+    assert seen == []
