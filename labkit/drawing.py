@@ -100,8 +100,8 @@ def photograph(scene, canvas, size):
     if p.blur > 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), p.blur * size / 64)
     if p.noise > 0:
-        noise = scene.random.standard_normal(picture.shape, np.float32) * np.float32(p.noise)
-        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+        grain = scene.random.standard_normal((size, size, 1), np.float32) * np.float32(p.noise)
+        picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
     if p.jpeg < 100:
         picture = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(p.jpeg)])[1], cv2.IMREAD_COLOR)
     return picture

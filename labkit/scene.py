@@ -35,7 +35,7 @@ class View:
     def project(self, points, lift=0.0) -> np.ndarray:
         """Points on the face's surface (..., 2) -> pixels (..., 2)."""
         points = np.asarray(points, float)
-        depth = self.DEPTH + lift - (points * points) @ _CURVATURE
+        depth = self.DEPTH + lift - (points * points).dot(_CURVATURE)
         return self.centre + points * (self.unit * self.cos) + depth[..., None] * (self.unit * self.sin)
 
     def outline(self, points, depth=0.0) -> np.ndarray:

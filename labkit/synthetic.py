@@ -264,7 +264,7 @@ def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: 
         clothes=tuple(np.clip(rng.uniform(20, 220) + rng.normal(0, 30, 3), 0, 255).astype(int).tolist()),
         occlusion=float(rng.uniform(0.1, 0.35)) if rng.random() < 0.06 else 0.0,
         blur=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.45 else 0.0,
-        noise=float(rng.uniform(1, 8)) if rng.random() < 0.6 else 0.0,
+        noise=float(rng.uniform(1, 6)) if rng.random() < 0.6 else 0.0,
         jpeg=int(rng.integers(30, 96)) if rng.random() < 0.6 else 100,
         seed=int(rng.integers(2**31)),
     )
