@@ -13,6 +13,7 @@ from pathlib import Path
 from labkit import runs
 
 PROFILES = ("quick", "full")
+BUILTIN_IMAGES = 4000  # as many as GENKI-4K has, where built-in faces stand in for a data set
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
     for labels, changes in _rows(settings.get("row", [{}]), settings.get("grid", {}), profile):
         spec = merge(merge(base, changes), of_profile.get("spec", {}))
         if data:
-            spec["data"] = {"name": data, "size": spec["data"]["size"]}
+            spec["data"] = {"name": data, "size": spec["data"]["size"]} | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
         rows.append(Row(labels, tuple(runs.RunSpec.from_dict({**spec, "seed": seed}) for seed in seeds)))
     folder = Path(reports_dir) / profile
     store = runs.Store(folder / "rows", Path(reports_dir) / "runs")

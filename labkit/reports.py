@@ -16,6 +16,7 @@ from labkit import pages
 from labkit.plan import check_profile, read_plan
 
 ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def report(
 def relative(path: Path) -> str:
     """`path` as seen from the notebooks' folder, so that a report names no folder of the machine it was made on."""
     try:
-        return Path(os.path.relpath(path, ROOT / "notebooks")).as_posix()
+        return Path(os.path.relpath(path, NOTEBOOKS)).as_posix()
     except ValueError:  # another drive on Windows
         return str(path)
 
@@ -77,7 +78,7 @@ def relative(path: Path) -> str:
 def _run_or_skip(name: str, parameters: dict, reports_dir: Path, data_dir: Path, force: bool) -> Outcome:
     folder = reports_dir / parameters["profile"] / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    source = ROOT / "notebooks" / f"{name}.ipynb"
+    source = NOTEBOOKS / f"{name}.ipynb"
     stamp, page = folder / f"{name}.stamp", folder / f"{name}.html"
     parameters = {key: value for key, value in parameters.items() if key in declared(source)}
     now = _stamp(source, parameters, reports_dir, data_dir)

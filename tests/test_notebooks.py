@@ -1,0 +1,69 @@
+"""Every notebook is run in the quick profile, as `make report` does, into a folder of its own."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from labkit import reports
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A `reports` folder with the plan and the published figures, and nothing made yet."""
+    folder = tmp_path_factory.mktemp("reports")
+    shutil.copy(ROOT / "reports" / "plan.toml", folder)
+    shutil.copytree(ROOT / "reports" / "published", folder / "published")
+    return folder
+
+
+def run(folder, said=None):
+    say = said.append if said is not None else print
+    return reports.report("quick", data_dir=folder / "no data", reports_dir=folder, say=say)
+
+
+@pytest.fixture(scope="module")
+def first_run(folder):
+    return {outcome.notebook: outcome for outcome in run(folder)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_runs(first_run, name):
+    assert first_run[name].error == ""
+    assert first_run[name].state == "done"
+
+
+def test_the_index_shows_the_first_table_beside_the_published_one(first_run, folder):
+    frame = pd.read_csv(folder / "quick" / "tables" / "smile-base.csv")
+    mean = frame[frame["run"] == "mean"].iloc[0]
+    assert mean["published"] == 0.5935
+    assert mean["ours"] == pytest.approx(frame[frame["run"] != "mean"]["ours"].mean(), abs=1e-5)
+    assert mean["ours"] > 0.6, "ten epochs on the built-in faces must see more than chance"
+    page = (folder / "quick" / "index.html").read_text(encoding="utf-8")
+    assert "0.594" in page and f"{mean['ours']:.3f}" in page and "not comparable" in page
+    assert "<script" not in page and str(ROOT) not in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_holds_its_pictures_and_needs_no_network(first_run, folder, name):
+    page = (folder / "quick" / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64") >= 4
+    assert 'src="http' not in page and "MathJax" not in page
+
+
+def test_nothing_changed_nothing_run(first_run, folder):
+    rows = {path: path.stat().st_mtime_ns for path in (folder / "quick" / "rows").glob("*.json")}
+    again = run(folder)
+    assert {outcome.state for outcome in again} == {"unchanged"}
+    assert {path: path.stat().st_mtime_ns for path in (folder / "quick" / "rows").glob("*.json")} == rows
+
+
+def test_kept_rows_are_not_trained_again(first_run, folder):
+    """A notebook that has to be run again (here its page is gone) finds its rows."""
+    (folder / "quick" / "notebooks" / "02_base_model.html").unlink()
+    outcome = {outcome.notebook: outcome for outcome in run(folder)}["02_base_model"]
+    assert (outcome.state, outcome.rows_trained) == ("done", 0)

@@ -1,0 +1,91 @@
+"""The plan: what a table's rows and specs are for each profile."""
+
+from pathlib import Path
+
+import pytest
+
+from labkit import plan
+
+REPORTS = Path(__file__).resolve().parents[1] / "reports"
+
+
+LAB = """[lab.smile]
+[lab.smile.spec]
+model = "tiny"
+targets = ["smile"]
+split = {kind = "random"}
+config = {epochs = 5, learning_rate = 0.1}
+"""
+
+
+def write(folder, text):
+    (folder / "plan.toml").write_text(LAB + text)
+    return folder
+
+
+def test_rows_times_grid_times_seeds(tmp_path):
+    folder = write(
+        tmp_path,
+        """
+[table.t]
+lab = "smile"
+seeds = [0, 1]
+spec.data = {name = "builtin", n = 10, size = 64}
+grid = {"config.learning_rate" = [0.1, 0.2], "config.optimizer" = ["adam", "adamw"]}
+[[table.t.row]]
+images = "a"
+[[table.t.row]]
+images = "b"
+spec.data = {name = "genki4k", size = 32}
+spec.config = {epochs = 7}
+""",
+    )
+    table = plan.read_table("t", "full", reports_dir=folder)
+    assert len(table.rows) == 8 and all([s.seed for s in row.specs] == [0, 1] for row in table.rows)
+    assert table.rows[1].labels == {"images": "a", "learning_rate": 0.1, "optimizer": "adamw"}
+    spec = table.rows[6].specs[1]
+    assert (spec.data, spec.config.epochs, spec.config.learning_rate) == ({"name": "genki4k", "size": 32}, 7, 0.2)
+    assert table.rows[0].specs[0].config.epochs == 5
+
+
+def test_profile_changes_and_rows_of_one_profile(tmp_path):
+    folder = write(
+        tmp_path,
+        """
+[table.t]
+lab = "smile"
+quick = {seeds = [3], spec = {data = {name = "builtin", n = 10, size = 64}, config = {epochs = 1}}}
+[[table.t.row]]
+images = "real"
+profile = "full"
+spec.data = {name = "genki4k", view = "face", size = 64}
+[[table.t.row]]
+images = "built-in"
+profile = "quick"
+""",
+    )
+    (quick,) = plan.read_table("t", "quick", reports_dir=folder).rows
+    (full,) = plan.read_table("t", "full", reports_dir=folder).rows
+    assert (quick.labels["images"], quick.specs[0].config.epochs, quick.specs[0].seed) == ("built-in", 1, 3)
+    assert (full.labels["images"], full.specs[0].config.epochs, full.specs[0].seed) == ("real", 5, 0)
+    (other,) = plan.read_table("t", "full", data="builtin", reports_dir=folder).rows
+    assert other.specs[0].data["name"] == "builtin"
+
+
+def test_wrong_names(tmp_path):
+    folder = write(tmp_path, '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nspec.config = {epoch = 3}\n')
+    with pytest.raises(ValueError, match="table 'u': expected one of t"):
+        plan.read_table("u", reports_dir=folder)
+    with pytest.raises(TypeError, match="epoch"):
+        plan.read_table("t", reports_dir=folder)
+
+
+@pytest.mark.parametrize("profile", plan.PROFILES)
+def test_every_table_of_the_real_plan_can_be_read(profile):
+    for id, settings in plan.read_plan(REPORTS)["table"].items():
+        table = plan.read_table(id, profile, reports_dir=REPORTS)
+        assert table.rows and all(row.specs for row in table.rows)
+        if "published" in settings:
+            assert (REPORTS / "published" / settings["published"]).exists()
+        if profile == "quick":
+            assert {spec.data["name"] for row in table.rows for spec in row.specs} == {"builtin"}

@@ -1,0 +1,87 @@
+"""The runner and its pages, on tiny notebooks with one fault each."""
+
+import nbformat
+import pytest
+
+from labkit import pages, plan, reports
+
+PARAMETERS = 'profile = "quick"\nseed = 0\ndata = ""\ndata_dir = ""\nreports_dir = ""\nforce = False'
+
+
+def write(folder, name, *code, parameters=PARAMETERS):
+    cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}), *map(nbformat.v4.new_code_cell, code)]
+    folder.mkdir(exist_ok=True)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A checkout of two notebooks, the first of which fails."""
+    monkeypatch.setattr(reports, "NOTEBOOKS", tmp_path / "notebooks")
+    write(tmp_path / "notebooks", "bad", "x = 1", "1 / 0")
+    write(tmp_path / "notebooks", "good", 'print("<b>profile</b>", profile)')
+    (tmp_path / "reports").mkdir()
+    text = '[general]\nnotebooks = []\n[lab.smile]\ntitle = "Smiles & more"\ntext = ""\nnotebooks = ["bad", "good"]\n[table]\n[figure]\n'
+    (tmp_path / "reports" / "plan.toml").write_text(text)
+    return tmp_path
+
+
+def report(house, **options):
+    said = []
+    return reports.report(data_dir=house / "data", reports_dir=house / "reports", say=said.append, **options), said
+
+
+def test_a_failing_notebook_is_named_with_cell_and_error_and_the_others_finish(house):
+    (bad, good), said = report(house)
+    assert (bad.state, good.state) == ("failed", "done")
+    assert bad.error == "cell 4: ZeroDivisionError: division by zero"
+    assert any("bad: failed" in line and "ZeroDivisionError" in line for line in said)
+
+
+def test_only_what_changed_is_run_again(house):
+    report(house)
+    (bad, good), _ = report(house)
+    assert (bad.state, good.state) == ("failed", "unchanged")
+    write(house / "notebooks", "bad", "x = 2")
+    (bad, good), _ = report(house)
+    assert (bad.state, good.state) == ("done", "unchanged")
+    (bad, good), _ = report(house, force=True)
+    assert (bad.state, good.state) == ("done", "done")
+
+
+def test_output_of_a_notebook_is_escaped_on_its_page(house):
+    report(house)
+    page = (house / "reports" / "quick" / "notebooks" / "good.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;profile&lt;/b&gt; quick" in page and "<b>profile</b>" not in page
+    assert "Smiles &amp; more" in (house / "reports" / "quick" / "smile.html").read_text(encoding="utf-8")
+
+
+def test_unknown_parameters_fail(house):
+    source = house / "notebooks" / "good.ipynb"
+    with pytest.raises(ValueError, match=r"unknown parameter 'profil'; expected one of data, .*, profile"):
+        reports.run_notebook(source, house / "out.ipynb", {"profil": "full"})
+    assert not (house / "out.ipynb").exists()
+
+
+def test_a_notebook_without_parameters_cell_fails(house):
+    write(house / "notebooks", "bare")
+    content = nbformat.read(house / "notebooks" / "bare.ipynb", as_version=4)
+    content.cells[0].metadata["tags"] = []
+    nbformat.write(content, house / "notebooks" / "bare.ipynb")
+    with pytest.raises(ValueError, match=r"bare\.ipynb: no cell tagged 'parameters'"):
+        reports.declared(house / "notebooks" / "bare.ipynb")
+
+
+def test_wrong_profile_lab_or_folder(house, tmp_path):
+    with pytest.raises(ValueError, match="profile: expected one of quick, full, got 'fast'"):
+        report(house, profile="fast")
+    with pytest.raises(ValueError, match="lab 'smiles': expected one of smile"):
+        report(house, only=["smiles"])
+    with pytest.raises(FileNotFoundError, match=r"no plan\.toml"):
+        plan.read_plan(tmp_path / "nowhere")
+
+
+def test_formulas_become_mathml():
+    text = pages.formulas_to_mathml("costs \\$5, $x^2$ and\n\n$$ \\frac{1}{2} $$")
+    assert "\\$5" in text and "<msup>" in text and "<mfrac>" in text and "$x" not in text
