@@ -6,9 +6,9 @@ that `fit` gives the same weights.
 """
 
 import copy
+import io
 import math
-import os
-import pickle
+import uuid
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +48,7 @@ class TrainConfig:
     epochs, batch_size, learning_rate (per step), weight_decay: as usual. optimizer: one of `OPTIMIZERS`.
     schedule: "constant", or "one_cycle" (see that function).
     augment: step -> amount, see `labkit.augment`. scale: "unit" leaves images in 0..1, "standard" subtracts the mean and
-    divides by the deviation of the training images. label_smoothing: 0..1. average: decay of an exponential moving average
+    divides by the deviation of the training images. label_smoothing: 0 to below 1. average: decay of an exponential moving average
     of the weights, which replaces them at the end; 0 = none. patience: epochs without a better validation loss after which
     training stops; None = never. precision: "auto" takes the fastest of the device.
     """
@@ -74,6 +74,10 @@ class TrainConfig:
             raise ValueError(
                 f"epochs, batch_size and learning_rate must be above 0, got {self.epochs}, {self.batch_size}, {self.learning_rate}"
             )
+        if not (0 <= self.average < 1 and 0 <= self.label_smoothing < 1):
+            raise ValueError(f"average and label_smoothing must be 0 or more and below 1, got {self.average}, {self.label_smoothing}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience: expected 1 epoch or more, or None, got {self.patience}")
         augment.check(self.augment)
 
 
@@ -295,16 +299,17 @@ def save(path: str | Path, model, **meta) -> None:
     """Weights and what is needed to use them again: `meta` holds plain values only (architecture, classes, image size, data).
     Written to a temporary name, then renamed."""
     path = Path(path)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     torch.save({"weights": weights, "meta": meta}, temporary)
     temporary.replace(path)
 
 
 def load(path: str | Path) -> tuple[dict, dict]:
-    """`(weights, meta)` of a file that `save` wrote; nothing in the file is executed. Raises ValueError for another file."""
+    """`(weights, meta)` of a file that `save` wrote; nothing in the file is executed. Raises ValueError for another or a damaged file."""
+    file = io.BytesIO(Path(path).read_bytes())  # a file that cannot be opened is another fault than one that is damaged
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
         return content["weights"], content["meta"]
-    except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # where a file is damaged decides what torch raises: IndexError, struct.error, ...
         raise ValueError(f"{path}: not a weights file of labkit ({type(error).__name__})") from error
