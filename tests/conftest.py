@@ -37,3 +37,14 @@ def make_faces():
 @pytest.fixture(scope="session")
 def faces():
     return _make_faces()
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Networks this small gain nothing from threads, and wait long for them where other processes run."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,0 +1,408 @@
+"""`labkit.training` against the same steps written out, and what it refuses."""
+
+import copy
+import math
+import os
+import pickle
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from labkit import augment, models, training
+from labkit.training import TrainConfig
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+BLOCKS = "1x16 1x8"
+SHORT = TrainConfig(epochs=3, batch_size=16, precision="float32")
+NO_BFLOAT16 = training.fast_precision(torch.device("cpu")) != "bfloat16"
+
+
+def new_model(outputs=None, multilabel=(), seed=0):
+    return models.build(BLOCKS, outputs or {"side": 2}, multilabel, in_channels=1, seed=seed)
+
+
+def fit(model, train, validation=None, config=SHORT, seed=0):
+    return training.fit(model, train, validation, config, seed, device="cpu", progress=False)
+
+
+def predict(model, images, **options):
+    return training.predict(model, images, device="cpu", precision="float32", **options)
+
+
+def written_out(model, faces, config, seed, each_step=lambda model: None):
+    """The loop of notebook 02 in plain PyTorch; the mean training loss of every epoch."""
+    images = torch.from_numpy(faces.images).permute(0, 3, 1, 2) / 255
+    labels = torch.from_numpy(faces.targets["side"])
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
+    losses, done, steps = [], 0, config.epochs * math.ceil(len(images) / config.batch_size)
+    for _ in range(config.epochs):
+        summed = 0.0
+        for index in torch.randperm(len(images), generator=generator).split(config.batch_size):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * training.SCHEDULES[config.schedule](done / steps)
+            batch = augment.augment(images[index], config.augment, generator)
+            loss = F.cross_entropy(model(batch)["side"], labels[index], label_smoothing=config.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            each_step(model)
+            summed += loss.item() * len(index)
+            done += 1
+        losses.append(summed / len(images))
+    return losses
+
+
+def assert_same_weights(first, second, **tolerance):
+    for (name, a), b in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, msg=lambda text, name=name: f"{name}: {text}", **tolerance)
+
+
+# The loop
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(SHORT, batch_size=20),  # 48 images: the last batch is short
+        replace(SHORT, schedule="one_cycle", augment={"mirror": 0.5, "shift": 0.1, "noise": 0.05}, label_smoothing=0.1),
+    ],
+    ids=["plain", "everything"],
+)
+def test_fit_is_the_loop_written_out(faces, config):
+    ours, plain = new_model(), new_model()
+    history = fit(ours, faces, config=config, seed=7)
+    losses = written_out(plain, faces, config, seed=7)
+    assert [row["train_loss"] for row in history.rows] == pytest.approx(losses, abs=1e-5)
+    assert [row["epoch"] for row in history.rows] == [1, 2, 3]
+    assert_same_weights(ours, plain, atol=1e-5, rtol=1e-4)
+    assert history.best_epoch == 3 and history.stopped == "all 3 epochs done; the weights are those of the last"
+
+
+def test_the_seed_decides_order_and_augmentation(faces):
+    config = replace(SHORT, epochs=1, augment={"noise": 0.1})
+    first, second, other = new_model(), new_model(), new_model()
+    for model, seed in ((first, 1), (second, 1), (other, 2)):
+        torch.manual_seed(seed * 100)  # the global state must not matter
+        fit(model, faces, config=config, seed=seed)
+    assert_same_weights(first, second, atol=0, rtol=0)
+    assert not torch.equal(first.features[0].weight, other.features[0].weight)
+
+
+@pytest.mark.parametrize("optimizer", training.OPTIMIZERS)
+@pytest.mark.parametrize("schedule", training.SCHEDULES)
+def test_every_optimizer_and_schedule_learns(faces, make_faces, optimizer, schedule):
+    rate = 0.02 if optimizer == "sgd" else 2e-3
+    config = TrainConfig(epochs=6, batch_size=8, optimizer=optimizer, schedule=schedule, learning_rate=rate, precision="float32")
+    model = new_model()
+    history = fit(model, faces, config=config)
+    assert history.rows[-1]["train_loss"] < 0.5 * history.rows[0]["train_loss"]
+    unseen = make_faces(n=30, seed=9)
+    assert (predict(model, unseen.images)["side"].argmax(1) == unseen.targets["side"]).mean() == 1
+
+
+def test_weight_decay_reaches_the_optimizer(faces):
+    for name, make in training.OPTIMIZERS.items():
+        optimizer = make(new_model().parameters(), TrainConfig(optimizer=name, weight_decay=0.03, learning_rate=0.5))
+        assert [(g["lr"], g["weight_decay"]) for g in optimizer.param_groups] == [(0.5, 0.03)]
+        assert type(optimizer).__name__.lower() == name
+
+
+def test_one_cycle_rises_for_a_fifth_and_falls_to_nothing():
+    rates = [training.one_cycle(i / 1000) for i in range(1001)]
+    assert rates[0] == pytest.approx(0.04) and rates[200] == pytest.approx(1) and rates[1000] == pytest.approx(0, abs=1e-9)
+    assert all(a < b for a, b in zip(rates[:200], rates[1:201]))
+    assert all(a > b for a, b in zip(rates[200:], rates[201:]))
+    assert rates[600] == pytest.approx(0.5)  # half way down the cosine
+    assert max(abs(a - b) for a, b in zip(rates, rates[1:])) < 0.01  # no jump
+
+
+def test_scale_standard_is_that_of_the_training_images(make_faces):
+    faces = make_faces(channels=3)
+    pixels = faces.images.reshape(-1, 3) / 255
+    model = models.build(BLOCKS, {"side": 2})
+    fit(model, faces, make_faces(seed=5, channels=3), replace(SHORT, epochs=1, scale="standard"))
+    np.testing.assert_allclose(model.mean, pixels.mean(0), atol=1e-6)
+    np.testing.assert_allclose(model.deviation, pixels.std(0), atol=1e-6)
+    unit = models.build(BLOCKS, {"side": 2})
+    fit(unit, faces, config=replace(SHORT, epochs=1))
+    assert unit.mean.tolist() == [0, 0, 0] and unit.deviation.tolist() == [1, 1, 1]
+
+
+def test_images_become_batches():
+    images = torch.arange(2 * 3 * 4 * 3, dtype=torch.uint8).view(2, 3, 4, 3)
+    batch = training.to_batch(images)
+    assert batch.shape == (2, 3, 3, 4) and batch.dtype == torch.float32 and batch.is_contiguous()
+    assert batch[1, 2, 0, 3] == images[1, 0, 3, 2] / 255
+    grey = images[..., :1]
+    assert training.to_batch(grey).shape == (2, 1, 3, 4) and grey.flatten()[1] == 3  # the images themselves stay
+
+
+# The loss
+
+
+def random_logits(seed=0, n=6):
+    generator = torch.Generator().manual_seed(seed)
+    return {"emotion": torch.randn(n, 3, generator=generator), "units": torch.randn(n, 2, generator=generator)}
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_leaves_out_what_is_not_labelled(smoothing):
+    logits = random_logits()
+    labels = torch.tensor([0, -1, 2, 1, -1, 2])
+    units = torch.tensor([[1, 0], [math.nan, 1], [0, math.nan], [math.nan, math.nan], [1, 1], [0, 0]])
+    softmax = []
+    for scores, label in zip(logits["emotion"].double(), labels):
+        if label >= 0:
+            wanted = torch.full((3,), smoothing / 3, dtype=torch.float64)
+            wanted[label] += 1 - smoothing
+            softmax.append(-(wanted * (scores - scores.exp().sum().log())).sum())
+    sigmoid = []
+    for score, unit in zip(logits["units"].double().flatten(), units.flatten()):
+        if not unit.isnan():
+            sigmoid.append(-(torch.sigmoid(score) if unit == 1 else torch.sigmoid(-score)).log())
+    expected = sum(softmax) / 4 + sum(sigmoid) / 8
+    assert len(softmax) == 4 and len(sigmoid) == 8
+    ours = training.loss(logits, {"emotion": labels, "units": units}, smoothing)
+    assert float(ours) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_batch_without_any_label_costs_nothing_and_moves_nothing():
+    logits = {name: z.requires_grad_() for name, z in random_logits().items()}
+    value = training.loss(logits, {"emotion": torch.full((6,), -1), "units": torch.full((6, 2), math.nan)}, 0.1)
+    value.backward()
+    assert float(value.detach()) == 0
+    assert all((z.grad == 0).all() for z in logits.values())
+
+
+def test_two_heads_with_missing_labels_learn_together(faces):
+    labels = faces.targets["side"].copy()
+    labels[1::3] = -1
+    partly = replace(faces, targets=faces.targets | {"side": labels})
+    model = new_model({"side": 2, "marks": 2}, multilabel=("marks",))
+    history = fit(model, partly, faces, replace(SHORT, epochs=8, batch_size=8, learning_rate=3e-3))
+    last = history.rows[-1]
+    assert last["validation_accuracy_side"] == last["validation_accuracy_marks"] == 1
+    predicted = predict(model, faces.images)
+    np.testing.assert_allclose(predicted["side"].sum(1), 1, atol=1e-5)
+    known = ~np.isnan(faces.targets["marks"])
+    assert ((predicted["marks"] > 0.5) == faces.targets["marks"])[known].all()
+
+
+# Validation, early stopping, averages
+
+
+def test_validate_gives_loss_and_accuracy_of_the_labelled(faces):
+    labels = faces.targets["side"].copy()
+    labels[::5] = -1
+    partly = replace(faces, targets=faces.targets | {"side": labels})
+    model = new_model({"side": 2, "marks": 2}, multilabel=("marks",))
+    row = training.validate(model, partly, device="cpu", precision="float32")
+    predicted = predict(model, faces.images)
+    known, coded = labels != -1, ~np.isnan(faces.targets["marks"])
+    right = predicted["side"].argmax(1) == labels
+    marks = faces.targets["marks"] == 1
+    p = np.where(marks, predicted["marks"], 1 - predicted["marks"])[coded]
+    expected = -np.log(predicted["side"][np.arange(48), labels][known]).mean() - np.log(p).mean()
+    assert row["validation_loss"] == pytest.approx(expected, rel=1e-4)
+    assert row["validation_accuracy_side"] == pytest.approx(right[known].mean())
+    assert row["validation_accuracy_marks"] == pytest.approx(((predicted["marks"] > 0.5) == marks)[coded].mean())
+
+
+def overfitting(make_faces):
+    """Training images whose labels are half noise, and clean validation images: validation gets worse soon."""
+    train = make_faces(n=24, seed=1)
+    labels = np.random.default_rng(0).permutation(train.targets["side"])
+    return replace(train, targets=train.targets | {"side": labels}), make_faces(n=24, seed=2)
+
+
+def test_early_stopping_restores_the_best_epoch_and_says_so(make_faces):
+    train, validation = overfitting(make_faces)
+    model = new_model()
+    history = fit(model, train, validation, replace(SHORT, epochs=40, patience=3, learning_rate=5e-3))
+    losses = [row["validation_loss"] for row in history.rows]
+    best = int(np.argmin(losses)) + 1
+    assert history.best_epoch == best and len(losses) == best + 3 < 40
+    assert history.stopped == f"no better validation loss for 3 epochs; the weights of epoch {best}, the best, are restored"
+    after = training.validate(model, validation, device="cpu", precision="float32")["validation_loss"]
+    assert after == pytest.approx(min(losses), rel=1e-5) and after < losses[-1]
+
+
+def test_patience_that_is_never_used_up_still_gives_the_best_weights(make_faces):
+    train, validation = overfitting(make_faces)
+    model = new_model()
+    history = fit(model, train, validation, replace(SHORT, epochs=8, patience=8, learning_rate=5e-3))
+    losses = [row["validation_loss"] for row in history.rows]
+    assert len(losses) == 8 and history.best_epoch == int(np.argmin(losses)) + 1 < 8
+    assert history.stopped == f"all 8 epochs done; the weights of epoch {history.best_epoch}, the best, are restored"
+    after = training.validate(model, validation, device="cpu", precision="float32")["validation_loss"]
+    assert after == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_the_average_of_the_weights_is_an_exponential_moving_one(faces):
+    config = replace(SHORT, epochs=2, average=0.8)
+    ours, plain = new_model(), new_model()
+    kept = {name: value.clone() for name, value in plain.state_dict().items()}
+
+    def average(model):
+        for name, value in model.state_dict().items():
+            kept[name] = 0.8 * kept[name] + 0.2 * value
+
+    fit(ours, faces, config=config, seed=3)
+    written_out(plain, faces, config, seed=3, each_step=average)
+    for name, value in ours.state_dict().items():
+        torch.testing.assert_close(value, kept[name], atol=1e-5, rtol=1e-4)
+    assert not torch.equal(ours.features[0].weight, plain.features[0].weight)
+
+
+def test_with_an_average_the_average_is_what_is_validated_and_restored(make_faces):
+    train, validation = overfitting(make_faces)
+    model = new_model()
+    history = fit(model, train, validation, replace(SHORT, epochs=6, patience=6, average=0.7, learning_rate=5e-3))
+    after = training.validate(model, validation, device="cpu", precision="float32")["validation_loss"]
+    assert after == pytest.approx(min(row["validation_loss"] for row in history.rows), rel=1e-5)
+
+
+# Prediction and precision
+
+
+def test_batches_predict_as_images_one_by_one_do(faces):
+    model = new_model({"side": 2, "marks": 2}, multilabel=("marks",))
+    whole = predict(model, faces.images)
+    single = [predict(model, image[None]) for image in faces.images]
+    small = training.predict_logits(model, faces.images, "cpu", "float32", batch_size=7)
+    for name, values in whole.items():
+        assert values.dtype == np.float32 and values.shape == (48, 2)
+        np.testing.assert_allclose(values, np.concatenate([one[name] for one in single]), atol=1e-6)
+    np.testing.assert_allclose(small["side"].softmax(1), whole["side"], atol=1e-6)
+    np.testing.assert_allclose(small["marks"].sigmoid(), whole["marks"], atol=1e-6)
+
+
+def test_mirrored_prediction_is_the_mean_of_both_images(faces):
+    model = new_model()
+    both = predict(model, faces.images, mirror=True)["side"]
+    mirrored = np.stack([np.fliplr(image) for image in faces.images])
+    mean = (predict(model, faces.images)["side"] + predict(model, mirrored)["side"]) / 2
+    np.testing.assert_allclose(both, mean, atol=1e-6)
+    np.testing.assert_allclose(both, predict(model, mirrored, mirror=True)["side"], atol=1e-6)
+
+
+def test_dropout_is_off_while_predicting_and_on_while_training(faces):
+    model = models.FaceNet(models.Net(BLOCKS, normalise=True, dropout=0.5), 1, {"side": 2})
+    before = copy.deepcopy(model.state_dict())
+    first, second = (predict(model, faces.images)["side"] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert_same_weights(model, type("Before", (), {"state_dict": lambda self: before})())
+    fit(model, faces, faces, replace(SHORT, epochs=2))  # validation in between must not leave the model in evaluation
+    assert model.features[1].num_batches_tracked == 2 * 3
+
+
+@pytest.mark.skipif(NO_BFLOAT16, reason="this processor does not multiply bfloat16 faster than float32")
+def test_bfloat16_and_float32_agree_roughly(faces):
+    half, full = new_model(), new_model()
+    histories = [fit(m, faces, config=replace(SHORT, epochs=5, precision=p)) for m, p in ((half, "bfloat16"), (full, "float32"))]
+    losses = [[row["train_loss"] for row in h.rows] for h in histories]
+    assert losses[0] == pytest.approx(losses[1], abs=0.05) and losses[0] != losses[1]
+    assert half.features[0].weight.dtype == torch.float32
+    a, b = (training.predict(m, faces.images, "cpu", "auto")["side"] for m in (half, full))
+    assert a.dtype == np.float32 and np.abs(a - b).max() < 0.1
+
+
+# Files
+
+
+def test_saved_weights_come_back_exactly(tmp_path, faces):
+    model = new_model()
+    fit(model, faces, config=replace(SHORT, epochs=1, scale="standard"))
+    training.save(tmp_path / "weights.pt", model, architecture=BLOCKS, classes={"side": ["right", "left"]}, size=16)
+    weights, meta = training.load(tmp_path / "weights.pt")
+    assert meta == {"architecture": BLOCKS, "classes": {"side": ["right", "left"]}, "size": 16}
+    again = new_model(seed=5)
+    again.load_state_dict(weights)
+    assert_same_weights(again, model, atol=0, rtol=0)
+    np.testing.assert_array_equal(predict(again, faces.images)["side"], predict(model, faces.images)["side"])
+    assert os.listdir(tmp_path) == ["weights.pt"]  # no temporary file is left
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_file_with_code_in_it_is_refused_and_nothing_runs(tmp_path):
+    target = tmp_path / "executed"
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps({"weights": Bomb(target), "meta": {}}))
+    torch.save({"weights": Bomb(target), "meta": {}}, tmp_path / "torch.pt")
+    for name in ("plain.pt", "torch.pt"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of the pickle's protocol
+            with pytest.raises(ValueError, match=rf"{name}: not a weights file of labkit"):
+                training.load(tmp_path / name)
+    assert not target.exists()
+    pickle.loads((tmp_path / "plain.pt").read_bytes())  # the same file does its harm where it is trusted
+    assert target.exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, about what it finds in there
+def test_any_other_or_damaged_file_is_refused(tmp_path):
+    training.save(tmp_path / "whole.pt", new_model())
+    whole = (tmp_path / "whole.pt").read_bytes()
+    random = np.random.default_rng(0)
+    contents = [b"", b"not weights\n", b"PK\3\4", b"X=\xcf\x94", b"\x89PNG\r\n\x1a\n"]
+    contents += [whole[: int(len(whole) * share)] for share in (0.02, 0.1, 0.5, 0.9, 0.99)]
+    contents += [random.bytes(n) for n in range(1, 60)]
+    for content in contents:
+        (tmp_path / "bad.pt").write_bytes(content)
+        with pytest.raises(ValueError, match=r"bad.pt: not a weights file of labkit"):
+            training.load(tmp_path / "bad.pt")
+    for other in (torch.zeros(3), [1, 2], {"weights": {}}, {"state_dict": {}}):
+        torch.save(other, tmp_path / "bad.pt")
+        with pytest.raises(ValueError, match=r"bad.pt: not a weights file of labkit"):
+            training.load(tmp_path / "bad.pt")
+    with pytest.raises(FileNotFoundError):
+        training.load(tmp_path / "missing.pt")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "lion"}, "optimizer: expected one of adam, adamw, sgd, rmsprop, got 'lion'"),
+        ({"schedule": "cosine"}, "schedule: expected one of constant, one_cycle, got 'cosine'"),
+        ({"scale": "imagenet"}, "scale: expected one of unit, standard, got 'imagenet'"),
+        ({"precision": "float16"}, "precision: expected one of auto, float32, bfloat16, got 'float16'"),
+        ({"epochs": 0}, "epochs, batch_size and learning_rate must be above 0, got 0, 32, 0.001"),
+        ({"batch_size": 0}, "must be above 0, got 20, 0, 0.001"),
+        ({"learning_rate": float("nan")}, "must be above 0, got 20, 32, nan"),
+        ({"augment": {"spin": 3}}, "augment: expected steps out of .*, got 'spin'"),
+        ({"average": 1.0}, "average and label_smoothing must be 0 or more and below 1, got 1.0, 0.0"),
+        ({"label_smoothing": -0.1}, "average and label_smoothing must be 0 or more and below 1, got 0.0, -0.1"),
+        ({"patience": 0}, "patience: expected 1 epoch or more, or None, got 0"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        TrainConfig(**options)
+    assert "\n" not in str(error.value)
+
+
+def test_patience_needs_validation_images(faces):
+    for nothing in (None, faces.take([])):
+        with pytest.raises(ValueError, match="patience watches the validation loss: give validation images, or patience=None"):
+            fit(new_model(), faces, nothing, replace(SHORT, patience=2))
+
+
+def test_a_loss_that_is_no_longer_finite_stops_training(faces):
+    model = new_model()
+    model.heads["side"].bias.data[0] = math.inf
+    with pytest.raises(FloatingPointError, match=r"epoch 1: the loss is no longer finite; try a lower learning rate"):
+        fit(model, faces)
