@@ -45,6 +45,13 @@ class Canvas:
         if mask is not None:
             self.pixels[:, *window] *= 1 + mask * (np.float32(factor) - 1)
 
+    def darken_rim(self, clip, factor, blur):
+        """Darken a shape (what `mask` gave for it) towards its edge, to `factor` on it, as if it were round."""
+        window, inside = clip
+        if inside is not None:
+            depth = np.minimum(2 * soften(inside, blur) - 1, 1)  # 0 on the edge, 1 well inside
+            self.pixels[:, *window] *= 1 - (1 - np.float32(factor)) * inside * (1 - depth)
+
     def paste(self, other: "Canvas", shape, blur=0.0):
         """Show another canvas of the same size inside `shape`."""
         window, mask = self.mask(shape, blur)

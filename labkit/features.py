@@ -126,7 +126,8 @@ def lips(scene, skin):
     skin.multiply(band(bottom, moved(bottom, 0, 0.07 * unit)), 0.88, 0.04 * unit)
     skin.paint(band(top, upper), colour * 0.84, 0.9, 0.014 * unit)
     skin.paint(band(lower, bottom), colour, 0.9, 0.014 * unit)
-    skin.multiply(0.5 * (lower + bottom)[8:-8], 1.16, 0.03 * unit, 0.05 * unit)
+    gloss = band((0.7 * lower + 0.3 * bottom)[8:-8], (0.3 * lower + 0.7 * bottom)[8:-8])
+    skin.multiply(gloss, 1.16, 0.03 * unit)
 
 
 def mouth(scene, canvas):

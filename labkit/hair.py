@@ -72,14 +72,14 @@ def hair(scene, canvas):
     unit = scene.unit
     hairline, edge = hair_edges(scene)
     shape = band(hairline, edge)
-    canvas.multiply(moved(hairline[::2], 0, 0.05 * unit), 0.74, 0.06 * unit, 0.10 * unit)
+    canvas.multiply(band(hairline, moved(hairline, 0, 0.10 * unit)), 0.74, 0.06 * unit)
     inside = canvas.mask(shape, 0.012 * unit)
     canvas.paint(None, scene.hair, clip=inside)
     strands(scene, canvas, hairline, edge, inside)
-    canvas.multiply([hairline[::2], edge[::2]], 0.68, 0.05 * unit, 0.09 * unit, clip=inside)
+    canvas.darken_rim(inside, 0.5, 0.07 * unit)
     light = scene.light * 0.3 * unit
-    sheen = 0.5 * (hairline + edge)[8:-8:2] + light
-    canvas.paint(sheen, scene.hair * 1.25 + 28, 0.32, 0.09 * unit, 0.16 * unit, clip=inside)
+    sheen = 0.5 * (hairline + edge)[8:-8] + light
+    canvas.paint(band(moved(sheen, 0, -0.08 * unit), moved(sheen, 0, 0.08 * unit)), scene.hair * 1.25 + 28, 0.32, 0.09 * unit, clip=inside)
 
 
 def strands(scene, canvas, hairline, edge, inside):
@@ -145,11 +145,11 @@ def hat(scene, canvas):
     edge, crown = (across(half) * width for half in CROWNS[kind])
     lower = project(edge, 0.1)
     shape = np.concatenate([lower, scene.view.outline(crown)[::-1]])
-    canvas.multiply(moved(lower, 0, 0.12 * unit), 0.55, 0.09 * unit, 0.2 * unit)
+    canvas.multiply(band(lower, moved(lower, 0, 0.2 * unit)), 0.55, 0.09 * unit)
     inside = canvas.mask(shape, 0.01 * unit)
     canvas.paint(None, colour, clip=inside)
     light = scene.light * unit
-    canvas.multiply(scene.view.outline(crown), 0.62, 0.12 * unit, 0.22 * unit, clip=inside)
+    canvas.darken_rim(inside, 0.5, 0.16 * unit)
     canvas.paint(
         moved(0.35 * CIRCLE * unit * (1.6, 1), *(lower.mean(0) + (0, -0.6 * unit) + 0.4 * light)),
         colour * 1.15 + 30,
