@@ -1,5 +1,7 @@
 """The skin of a built-in face as a landscape that light falls on: bumps, furrows, blush, shading, pores, freckles."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -80,10 +82,19 @@ def lighting(scene, height, darkness):
     return shade.astype(np.float32), shine.astype(np.float32) * np.float32(0.07 * p.contrast + 0.02)
 
 
+@lru_cache(maxsize=1)
+def _grain():
+    """Two tiles of noise, float32 (256, 256), deviation about 1: blotches and pores. Each face shows another part of them."""
+    pores = np.random.default_rng(0).standard_normal((256, 256), np.float32)
+    blotches = cv2.GaussianBlur(pores, (0, 0), 3)
+    return blotches / blotches.std(), pores
+
+
 def texture(scene, skin):
     """Pores and blotches."""
-    fine = scene.random.standard_normal((64, 64), np.float32)
-    both = 0.30 * cv2.GaussianBlur(fine, (0, 0), 3) + (0.010 + 0.015 * scene.who.age) * fine
+    y, x = scene.random.integers(0, 192, 2)
+    blotches, pores = (tile[y : y + 64, x : x + 64] for tile in _grain())
+    both = 0.03 * blotches + (0.010 + 0.015 * scene.who.age) * pores
     skin.pixels *= 1 + cv2.resize(both, (scene.size, scene.size), interpolation=cv2.INTER_CUBIC)
 
 
