@@ -37,11 +37,17 @@ def hills(rows, scene):
     """
     centres = scene.view.project(rows[:, :2])
     deviations = rows[:, 2:4] * scene.unit * np.maximum(scene.view.cos, 0.5)
-    pixels = np.arange(scene.size, dtype=np.float32)
-    offsets = (pixels - centres[:, :, None].astype(np.float32)) / deviations[:, :, None].astype(np.float32)  # (K, 2, size)
+    coarse = min(scene.size, 96)  # hills are smooth: a large picture enlarges them, and the products stay too small to start threads
+    pixels = (np.arange(coarse, dtype=np.float32) + 0.5) * (scene.size / coarse) - 0.5
+    offsets = ((pixels - centres[:, :, None]) / deviations[:, :, None]).astype(np.float32)  # (K, 2, coarse)
     curves = np.exp(-0.5 * np.minimum(offsets * offsets, 40))  # the limit because arithmetic on denormal numbers is slow
-    amplitudes = rows[:, 4:].T.astype(np.float32)
-    return [(curves[:, 1] * amplitude[:, None]).T @ curves[:, 0] for amplitude in amplitudes]
+    sums = [(curves[:, 1] * amplitude[:, None]).T @ curves[:, 0] for amplitude in rows[:, 4:].T.astype(np.float32)]
+    return sums if coarse == scene.size else [_enlarged(total, scene.size) for total in sums]
+
+
+def _enlarged(field, size):
+    """A smooth field at a larger size, its slopes smooth too, for light shows every kink."""
+    return soften(cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC), 1.2 * size / len(field))
 
 
 _FURROW_POINTS = np.array([row[0] for row in FURROWS])
