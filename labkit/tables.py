@@ -8,6 +8,7 @@ cent; what is missing is empty. With several measures their names stand in front
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from labkit import metrics
@@ -30,8 +31,17 @@ def build(table: Table, results: list, measures: dict | None = None) -> pd.DataF
     published = published_figures(table)
     keys = [c for c in frame if published is not None and c in published]
     if keys:
-        frame = frame.assign(**{k: frame[k].astype(str) for k in keys}).merge(published, on=keys, how="left")
+        frame, published = (side.assign(**{k: side[k].map(_label) for k in keys}) for side in (frame, published))
+        frame = frame.merge(published, on=keys, how="left")
     return _order(frame, measures, list(dict.fromkeys(c for line in lines for c in line)))
+
+
+def _label(value) -> str:
+    """A label as text, numbers in one way of writing: 5e-05 of the plan is 0.00005 of the published file."""
+    try:
+        return np.format_float_positional(float(value), trim="-")
+    except ValueError:
+        return str(value)
 
 
 def _line(labels: dict, results: list, measures: dict) -> dict:
@@ -72,13 +82,14 @@ def _order(frame: pd.DataFrame, measures: dict, columns: list[str]) -> pd.DataFr
 
 
 def to_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every cell as text for a reader: four digits for fractions, empty where missing."""
+    """Every cell as text for a reader: four digits for figures, labels as they are, empty where missing."""
 
     def cell(value, column):
         if value is None or (isinstance(value, float) and pd.isna(value)):
             return ""
         if isinstance(value, float):
-            return f"{value:+.4f}" if column.endswith("difference") else f"{value:.1f}" if column == "seconds" else f"{value:.4f}"
+            written = {"difference": "+.4f", "seconds": ".1f", "published": ".4f", "ours": ".4f", "sd": ".4f"}.get(column.split("_")[-1])
+            return format(value, written) if written else _label(value)
         return str(value)
 
     return pd.DataFrame({c: [cell(v, c) for v in frame[c]] for c in frame})
