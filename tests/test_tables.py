@@ -1,0 +1,329 @@
+"""`labkit.plan` and `labkit.tables`: a made-up plan with made-up results, whose every figure is known beforehand."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labkit import plan, runs, tables
+
+PLAN = """
+[lab.smile.spec]
+model = "smile-base"
+targets = ["smile"]
+split = { kind = "random", test = 0.2 }
+config = { epochs = 50, augment = { mirror = 0.5, noise = 0.1 } }
+
+[table.models]
+lab = "smile"
+title = "Models"
+text = "Fifty epochs,\\n  Adam."
+published = "models.csv"
+seeds = [0, 1, 2]
+spec.data = { name = "genki4k", size = 64 }
+spec.config.augment = { mirror = 0.25 }
+
+[table.models.quick]
+spec.data = { name = "builtin", n = 100, size = 64 }
+spec.config.epochs = 2
+seeds = [0, 1]
+
+[[table.models.row]]
+model = "1x64 1x32"
+spec.model = "1x64 1x32"
+
+[[table.models.row]]
+model = "2x64 | 50 % & more"
+spec.config = { learning_rate = 0.01 }
+
+[[table.models.row]]
+profile = "full"
+model = "3x64"
+
+[table.rates]
+lab = "smile"
+title = "Rates"
+published = "rates.csv"
+melt = "optimizer"
+spec.data = { name = "builtin", n = 100, size = 64 }
+grid = { "config.learning_rate" = [0.00005, 0.0003, 0.02], "config.optimizer" = ["adam", "adamw"] }
+
+[table.seeds]
+lab = "smile"
+title = "Runs"
+published = "runs.csv"
+each_seed = "run"
+seeds = [0, 1, 2]
+spec.data = { name = "builtin", n = 100, size = 64 }
+
+[table.two]
+lab = "smile"
+title = "Two measures"
+published = "two.csv"
+figures = ["train_accuracy", "test_accuracy"]
+spec.data = { name = "builtin", n = 100, size = 64 }
+[[table.two.row]]
+model = "tiny"
+
+[table.alone]
+lab = "smile"
+title = "Nothing published"
+spec.data = { name = "builtin", n = 100, size = 64 }
+grid = { "config.weight_decay" = [0.00005, 0.01] }
+"""
+PUBLISHED = {
+    "models.csv": "model,seconds_per_epoch,accuracy\n3x64,9,0.7\n1x64 1x32,3,0.61\nnever run,1,0.99\n",
+    "rates.csv": "learning_rate,adam,adamw\n0.02,0.56,0.55\n0.00005,0.63,0.61\n0.0003,0.64,\n",
+    "runs.csv": "run,accuracy\n1,0.58\n2,0.6075\n",
+    "two.csv": "model,train_accuracy,test_accuracy\ntiny,0.9,0.8\n",
+}
+
+
+@pytest.fixture
+def reports(tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "plan.toml").write_text(PLAN)
+    for name, text in PUBLISHED.items():
+        (tmp_path / "published" / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def table(reports):
+    return lambda id, profile="quick", **options: plan.read_table(id, profile, reports_dir=reports, **options)
+
+
+def result(spec, accuracy=0.5, train=0.9, seconds=2.0, device="2 CPU threads", error=None):
+    """What `runs.run` would have given for `spec`."""
+    measured = {} if error else {"test": {"smile": {"accuracy": accuracy}}, "train": {"smile": {"accuracy": train}}}
+    return runs.RunResult(
+        key=spec.key("f" * 64),
+        spec=spec.as_dict(),
+        engine=runs.ENGINE,
+        fingerprint="f" * 64,
+        device=device,
+        versions={"torch": "2.13.0"},
+        commit="abc1234",
+        time="2025-01-02T03:04:05+00:00",
+        metrics=measured,
+        history=[{"epoch": 1}, {"epoch": 2}],
+        seconds=seconds,
+        precision="float32",
+        error=error,
+    )
+
+
+def results_of(table, *accuracies):
+    """One list of accuracies a row; None = that training failed."""
+    return [
+        [result(spec, accuracy=a) if a is not None else result(spec, error="RuntimeError: no") for spec, a in zip(row.specs, of_row)]
+        for row, of_row in zip(table.rows, accuracies, strict=True)
+    ]
+
+
+# The plan
+
+
+def test_the_plan_gives_specs(table):
+    quick, full = table("models"), table("models", "full")
+    assert [row.labels for row in quick.rows] == [{"model": "1x64 1x32"}, {"model": "2x64 | 50 % & more"}]
+    assert [row.labels["model"] for row in full.rows] == ["1x64 1x32", "2x64 | 50 % & more", "3x64"]
+    assert [[spec.seed for spec in row.specs] for row in quick.rows] == [[0, 1], [0, 1]]
+    assert [[spec.seed for spec in row.specs] for row in full.rows] == [[0, 1, 2]] * 3
+    first, second = (row.specs[0] for row in quick.rows)
+    assert (first.model, second.model) == ("1x64 1x32", "smile-base")
+    assert first.data == {"name": "builtin", "n": 100, "size": 64} and full.rows[0].specs[0].data == {"name": "genki4k", "size": 64}
+    assert (first.config.epochs, full.rows[0].specs[0].config.epochs) == (2, 50)
+    assert first.config.augment == {"mirror": 0.25}  # replaced whole, not merged
+    assert (first.config.learning_rate, second.config.learning_rate, second.config.epochs) == (0.001, 0.01, 2)
+    assert first.split == {"kind": "random", "test": 0.2} and first.targets == ("smile",)
+
+
+def test_a_grid_is_every_combination(table):
+    rows = table("rates").rows
+    assert [tuple(row.labels.values()) for row in rows] == [(r, o) for r in (0.00005, 0.0003, 0.02) for o in ("adam", "adamw")]
+    for row in rows:
+        config = row.specs[0].config
+        assert row.labels == {"learning_rate": config.learning_rate, "optimizer": config.optimizer} and config.epochs == 50
+
+
+def test_another_data_set_can_be_named(table):
+    assert table("models", data="fer2013").rows[0].specs[0].data == {"name": "fer2013", "size": 64}
+
+
+def test_merge_leaves_what_it_is_given_alone():
+    base, changes = {"config": {"epochs": 5}, "data": {"name": "a", "n": 3}}, {"config": {"seed": 1}, "data": {"name": "b"}}
+    before = json.dumps([base, changes])
+    assert plan.merge(base, changes) == {"config": {"epochs": 5, "seed": 1}, "data": {"name": "b"}}
+    assert json.dumps([base, changes]) == before
+
+
+def test_what_the_plan_does_not_have_is_refused(table, tmp_path):
+    with pytest.raises(ValueError, match="table 'model': expected one of models, rates, seeds, two, alone"):
+        table("model")
+    with pytest.raises(ValueError, match="profile: expected one of quick, full, got 'fast'"):
+        table("models", "fast")
+    with pytest.raises(FileNotFoundError, match=r"no plan.toml there; give the folder `reports` of the checkout"):
+        plan.read_plan(tmp_path / "nowhere")
+
+
+def test_table_run_gives_the_results_row_by_row(table, monkeypatch):
+    models = table("models")
+    monkeypatch.setattr(runs, "run_all", lambda specs, *rest: [result(spec, accuracy=i / 10) for i, spec in enumerate(specs)])
+    assert [[r.value() for r in of_row] for of_row in models.run()] == [[0.0, 0.1], [0.2, 0.3]]
+
+
+# The frame
+
+
+def test_published_figures_stand_beside_ours(table):
+    models = table("models", "full")
+    frame = tables.build(models, results_of(models, (0.5, 0.6, 0.7), (0.9, 0.9, 0.9), (0.8, None, 0.7)))
+    assert list(frame) == ["model", "published", "ours", "sd", "seeds", "difference", "seconds", "device"]
+    assert frame.model.tolist() == ["1x64 1x32", "2x64 | 50 % & more", "3x64"]  # the plan's order, nothing that was never run
+    assert frame.published.tolist() == pytest.approx([0.61, float("nan"), 0.7], nan_ok=True)
+    assert frame.ours.tolist() == pytest.approx([0.6, 0.9, 0.75])
+    assert frame.sd.tolist() == pytest.approx([np.std([0.5, 0.6, 0.7], ddof=1), 0, np.std([0.8, 0.7], ddof=1)])
+    assert frame.seeds.tolist() == [3, 3, 2]
+    assert frame.difference.tolist() == pytest.approx([-0.01, float("nan"), 0.05], nan_ok=True)
+    assert frame.seconds.tolist() == [2.0] * 3 and set(frame.device) == {"2 CPU threads"}
+
+
+def test_a_row_that_failed_has_no_figures(table):
+    models = table("models")
+    text = tables.to_text(tables.build(models, results_of(models, (None, None), (0.5, None))))
+    assert text.iloc[0].tolist() == ["1x64 1x32", "0.6100", "", "", "0", "", "", ""]
+    assert text.iloc[1].tolist() == ["2x64 | 50 % & more", "", "0.5000", "", "1", "", "2.0", "2 CPU threads"]
+
+
+def test_a_wide_published_file_is_matched_by_row_and_column(table):
+    rates = table("rates")
+    frame = tables.build(rates, results_of(rates, *[(0.5 + i / 100,) for i in range(6)]))
+    published = {(float(r), o): p for r, o, p in zip(frame.learning_rate, frame.optimizer, frame.published)}
+    assert len(frame) == 6
+    assert published[5e-5, "adam"] == 0.63 and published[5e-5, "adamw"] == 0.61
+    assert published[0.0003, "adam"] == 0.64 and np.isnan(published[0.0003, "adamw"])
+    assert published[0.02, "adam"] == 0.56 and published[0.02, "adamw"] == 0.55
+    assert frame.ours.tolist() == pytest.approx([0.5 + i / 100 for i in range(6)])
+    assert [float(value) for value in tables.to_text(frame).learning_rate] == [5e-5, 5e-5, 0.0003, 0.0003, 0.02, 0.02]
+
+
+def test_labels_keep_their_digits_where_nothing_is_published(table):
+    alone = table("alone")
+    frame = tables.build(alone, results_of(alone, (0.5,), (0.6,)))
+    assert [float(value) for value in tables.to_text(frame).weight_decay] == [5e-5, 0.01]
+    assert tables.to_text(frame).published.tolist() == ["", ""] and tables.to_text(frame).difference.tolist() == ["", ""]
+
+
+def test_each_seed_has_its_row_before_the_mean(table):
+    seeds = table("seeds")
+    frame = tables.build(seeds, results_of(seeds, (0.6, 0.7, 0.65)))
+    assert frame.run.tolist() == ["1", "2", "3", "mean"]
+    assert frame.published.tolist() == pytest.approx([0.58, 0.6075, float("nan"), float("nan")], nan_ok=True)
+    assert frame.ours.tolist() == pytest.approx([0.6, 0.7, 0.65, 0.65])
+    assert frame.seeds.tolist() == [1, 1, 1, 3] and frame.sd.isna().tolist() == [True, True, True, False]
+
+
+def test_several_measures_have_their_names_in_front(table):
+    two = table("two")
+    measures = {"train_accuracy": ("train", "accuracy"), "test_accuracy": ("test", "accuracy")}
+    frame = tables.build(two, results_of(two, (0.75,)), measures)
+    parts = ("published", "ours", "sd", "seeds", "difference")
+    assert list(frame) == ["model", *[f"{name}_{part}" for name in measures for part in parts], "seconds", "device"]
+    row = frame.iloc[0]
+    assert row[["train_accuracy_published", "train_accuracy_ours"]].tolist() == [0.9, 0.9]
+    assert row[["test_accuracy_published", "test_accuracy_ours"]].tolist() == [0.8, 0.75]
+    assert row.test_accuracy_difference == pytest.approx(-0.05) and row.train_accuracy_difference == 0
+
+
+def test_seconds_are_a_mean_and_devices_are_all_named(table):
+    seeds = table("seeds")
+    specs = seeds.rows[0].specs
+    rows = [[result(specs[0], seconds=1), result(specs[1], seconds=4, device="H100"), result(specs[2], error="no")]]
+    mean = tables.build(seeds, rows).iloc[-1]
+    assert mean.seconds == 2.5 and mean.device == "2 CPU threads, H100"
+
+
+# The files
+
+
+@pytest.fixture
+def saved(table):
+    models = table("models")
+    results = results_of(models, (0.5, 0.6), (0.123456, 0.2))
+    frame = tables.build(models, results)
+    return frame, results, tables.save(models, frame, results)
+
+
+def cells_of_markdown(text):
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.strip().split("\n")]
+    assert set(map(str.strip, lines.pop(1))) == {"---"}
+    return [[cell.strip().replace("\\|", "|") for cell in line] for line in lines]
+
+
+def cells_of_latex(text):
+    body = text.split("\\toprule\n")[1].split("\n\\bottomrule")[0].replace("\\midrule\n", "")
+    lines = [re.split(r"(?<!\\)&", line.removesuffix("\\\\")) for line in body.split("\n")]
+    return [[re.sub(r"\\([&%$#_{}])", r"\1", cell.strip()) for cell in line] for line in lines]
+
+
+def test_all_files_hold_the_same_figures(saved):
+    frame, _, path = saved
+    assert path.name == "models.csv" and path.parent.parts[-2:] == ("quick", "tables")
+    assert sorted(p.name for p in path.parent.iterdir()) == ["models.csv", "models.json", "models.md", "models.tex"]
+    back = pd.read_csv(path)
+    assert list(back) == list(frame)
+    for column in ("published", "ours", "sd", "seeds", "difference", "seconds"):
+        np.testing.assert_allclose(back[column], frame[column].astype(float), rtol=1e-5)
+    rows = list(csv.reader(io.StringIO(path.read_text())))
+    assert rows[2][:2] == ["2x64 | 50 % & more", ""]  # missing is empty
+    text = tables.to_text(frame)
+    expected = [list(text), *text.to_numpy().tolist()]
+    assert cells_of_markdown(path.with_suffix(".md").read_text()) == expected
+    assert cells_of_latex(path.with_suffix(".tex").read_text()) == expected
+    assert expected[1][1:] == ["0.6100", "0.5500", "0.0707", "2", "-0.0600", "2.0", "2 CPU threads"]
+
+
+def test_special_characters_are_escaped():
+    frame = pd.DataFrame({"a_b": ["x|y", "50 % & $1 #2 {z}", "~^\\"]})
+    assert tables.markdown(frame) == "| a_b |\n| --- |\n| x\\|y |\n| 50 % & $1 #2 {z} |\n| ~^\\ |\n"
+    body = tables.latex(frame).split("\n")
+    assert body[0] == r"\begin{tabular}{l}" and body[-2] == r"\end{tabular}"
+    assert body[2] == r"a\_b \\"
+    assert body[4:7] == [r"x|y \\", r"50 \% \& \$1 \#2 \{z\} \\", r"\textasciitilde{}\textasciicircum{}\textbackslash{} \\"]
+
+
+def test_the_notes_say_where_the_figures_come_from(saved):
+    path = saved[2]
+    notes = json.loads(path.with_suffix(".json").read_text())
+    assert (notes["id"], notes["lab"], notes["title"], notes["comparable"]) == ("models", "smile", "Models", False)
+    assert notes["text"] == "Here: built-in faces, 2 epochs. In the full profile: Fifty epochs, Adam."
+    assert notes["provenance"] == {
+        "rows": 4,
+        "failed": [],
+        "data": ["builtin (ffffffffffff)"],
+        "seeds": ["0", "1"],
+        "epochs": ["2"],
+        "device": ["2 CPU threads"],
+        "precision": ["float32"],
+        "training_seconds": 8.0,
+        "commit": ["abc1234"],
+        "versions": ["torch 2.13.0"],
+        "made": ["2025-01-02T03:04:05+00:00"] * 2,
+    }
+
+
+def test_failed_rows_are_in_the_notes(table):
+    models = table("models", "full")
+    results = results_of(models, (None, 0.5, 0.5), (0.5, 0.5, 0.5), (None, None, None))
+    path = tables.save(models, tables.build(models, results), results)
+    notes = json.loads(path.with_suffix(".json").read_text())
+    assert notes["comparable"] and notes["text"] == "Fifty epochs, Adam."
+    failed = [results[0][0], *results[2]]
+    assert notes["provenance"]["failed"] == [f"{r.key}: RuntimeError: no" for r in failed] and notes["provenance"]["rows"] == 5
+    nothing = tables.provenance(failed)
+    assert nothing["made"] == [] and nothing["rows"] == 0
