@@ -10,12 +10,12 @@ the same row leave one of the two equal results.
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 import time
 import traceback
-from dataclasses import asdict, dataclass, field
+import uuid
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -56,9 +56,17 @@ class RunSpec:
         return json.loads(json.dumps(asdict(self)))
 
     def key(self, fingerprint: str) -> str:
-        """16 hexadecimal digits: the same for the same training."""
-        content = json.dumps([self.as_dict(), fingerprint, ENGINE], sort_keys=True)
+        """16 hexadecimal digits: the same for the same training. Settings at their default are left out, so that a setting
+        which is added later leaves the kept rows as they are."""
+        spec = _changed(self) | {"config": _changed(self.config)}
+        content = json.dumps([spec, fingerprint, ENGINE], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _changed(settings) -> dict:
+    """The fields of a dataclass that are not at their default."""
+    defaults = {f.name: f.default_factory() if f.default_factory is not MISSING else f.default for f in fields(settings)}
+    return {name: getattr(settings, name) for name, default in defaults.items() if getattr(settings, name) != default}
 
 
 @dataclass(frozen=True)
@@ -102,11 +110,12 @@ class Store:
         return RunResult(**json.loads(path.read_text())) if path.exists() else None
 
     def find(self, spec: RunSpec) -> RunResult | None:
-        """The kept result of this spec whatever the data's fingerprint: for a clone that has the rows but not the data."""
-        wanted = spec.as_dict()
+        """The kept result of this spec whatever the data's fingerprint: for a clone that has the rows but not the data. A
+        row that failed is no result."""
+        wanted = spec.key("")
         for path in sorted(self.rows.glob("*.json")):
             row = json.loads(path.read_text())
-            if row["spec"] == wanted and row["engine"] == ENGINE:
+            if row["engine"] == ENGINE and not row["error"] and RunSpec.from_dict(row["spec"]).key("") == wanted:
                 return RunResult(**row)
         return None
 
@@ -117,7 +126,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             training.save(folder / "weights.pt", model, spec=result.spec)
         self.rows.mkdir(parents=True, exist_ok=True)
-        temporary = self.rows / f".{result.key}.{os.getpid()}.tmp"
+        temporary = self.rows / f".{result.key}.{uuid.uuid4().hex}.tmp"
         temporary.write_text(json.dumps(asdict(result), indent=1) + "\n")
         temporary.replace(self.rows / f"{result.key}.json")
 
@@ -231,9 +240,12 @@ def run_all(specs: list[RunSpec], store: Store, data_dir="data", force: bool = F
 
 
 def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):
-    """The network of a kept row. Where the clone has the row but not its weights, it is trained once more."""
+    """The network of a kept row. Where the clone has the row but not its weights, it is trained once more. Raises ValueError
+    where the data is no longer what the row was trained on."""
     spec = RunSpec.from_dict(result.spec)
     faces = faces_of(spec, data_dir)
+    if faces.fingerprint != result.fingerprint:
+        raise ValueError(f"row {result.key} was trained on other data than {spec.data['name']} holds now; run it again")
     path = store.runs / result.key / "weights.pt"
     if not path.exists():
         model, _ = _train(spec, faces, progress)
