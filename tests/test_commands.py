@@ -1,0 +1,109 @@
+"""The commands as a user types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from labkit import doctor
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def labkit(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "labkit", *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
+
+
+def test_help_names_every_command():
+    done = labkit("--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("doctor", "data", "report", "bench"))
+
+
+def test_doctor_finds_this_machine_fit(tmp_path):
+    done = labkit("doctor", "--json", "--data-dir", tmp_path)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 0, [c for c in checks.values() if not c["ok"] and not c["optional"]]
+    assert checks["torch with torchvision"]["ok"] and checks["device"]["ok"]
+    assert not checks["data genki4k"]["ok"] and "data import genki4k" in checks["data genki4k"]["remedy"]
+
+
+def test_doctor_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 1))
+    assert doctor.python().line().startswith("[FAIL] Python: 3.9.1. What to do: install Python 3.11")
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy>=99", "no-such-package>=1", "pytest>=1; extra == 'dev'"])
+    lines = [check.line() for check in doctor.packages()]
+    assert [line.split(":")[0] for line in lines] == ["[FAIL] numpy", "[FAIL] no-such-package"]
+    assert "pip install 'numpy>=99'" in lines[0] and "not installed" in lines[1]
+    assert not doctor.disk(needed_gb=1e9).ok
+
+
+def test_data_list_tells_how_to_get_what_is_missing(tmp_path):
+    rows = {row["name"]: row for row in json.loads(labkit("data", "list", "--json", "--data-dir", tmp_path).stdout)["data"]}
+    assert not rows["fer2013"]["imported"]
+    text = labkit("data", "list", "--data-dir", tmp_path).stdout
+    assert rows["fer2013"]["get"] in text and "python -m labkit data import fer2013 FILE" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["data", "check", "genki4k"], "GENKI-4K is not imported"),
+        (["data", "import", "genki", "x"], "data set 'genki': expected one of"),
+        (["data", "import", "genki4k", "nowhere.tar"], "nowhere.tar"),
+        (["report", "--profile", "fast"], "profile: expected one of quick, full, got 'fast'"),
+        (["report", "--only", "smiles"], "lab 'smiles': expected one of"),
+        (["bench", "--model", "huge"], "model 'huge': expected one of"),
+    ],
+)
+def test_expected_errors_are_told_without_a_traceback(arguments, line, tmp_path):
+    folder = ["--data-dir", tmp_path] if arguments[0] == "data" else []
+    done = labkit(*arguments, *folder, cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert line in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bench_compares_the_two_loops():
+    done = labkit("bench", "--rounds", "3", "--json")
+    (result,) = json.loads(done.stdout)["models"]
+    assert set(result) >= {"images_per_second", "plain_images_per_second", "ratio", "matmul_share", "precision", "load"}
+    assert 0 < result["matmul_share"] <= 1
+    assert result["ratio"] > 1, "our loop must never be slower than the plain one"
+
+
+ROWS = """
+    import sys
+    from labkit import datasets, runs, synthetic
+    spec = {"data": {"name": "builtin", "n": 60, "size": 32}, "split": {"kind": "random"}, "model": "1x32 1x16", "targets": ["smile"]}
+    config = {"epochs": int(sys.argv[2])}
+    specs = [runs.RunSpec.from_dict({**spec, "config": config, "seed": seed}) for seed in range(3)]
+    store = runs.Store(sys.argv[1] + "/rows", sys.argv[1] + "/runs")
+    runs.run_all(specs, store, progress=False)
+"""
+
+
+def test_killed_in_the_middle_finished_rows_are_kept(tmp_path):
+    """SIGKILL after the first row; the same again finishes the others and leaves the first as it is."""
+    script = tmp_path / "rows.py"
+    script.write_text(textwrap.dedent(ROWS))
+    command = [sys.executable, script, tmp_path, "60"]
+    process = subprocess.Popen(command)
+    rows = tmp_path / "rows"
+    end = time.time() + 120
+    while not list(rows.glob("*.json")) and time.time() < end:
+        time.sleep(0.01)
+    os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    process.wait()
+    kept = {path.name: path.stat().st_mtime_ns for path in rows.glob("*.json")}
+    assert 1 <= len(kept) < 3, "the kill came too late to test anything"
+    subprocess.run(command, check=True, timeout=300)
+    after = {path.name: path.stat().st_mtime_ns for path in rows.glob("*.json")}
+    assert len(after) == 3
+    assert {name: after[name] for name in kept} == kept
