@@ -19,18 +19,18 @@ def by_hand(channels=3):
     return nn.Sequential(
         nn.Conv2d(channels, 16, 3, stride=2, padding=1),
         nn.ReLU(),
+        nn.Conv2d(16, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, 3, stride=2, padding=1),
+        nn.ReLU(),
         nn.Conv2d(16, 32, 3, padding=1),
         nn.ReLU(),
         nn.Conv2d(32, 32, 3, stride=2, padding=1),
         nn.ReLU(),
-        nn.Conv2d(32, 64, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(64, 64, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(64, 128, 3, stride=2, padding=1),
+        nn.Conv2d(32, 64, 3, stride=2, padding=1),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(128 * 4 * 4, 2),
+        nn.Linear(64 * 4 * 4, 2),
     )
 
 
@@ -80,9 +80,9 @@ def test_the_base_model_is_the_plain_list_of_layers():
     model, plain, images = models.build(BASE, {"smile": 2}), by_hand(), random_images()
     copy_weights(model, plain)
     torch.testing.assert_close(model(images)["smile"], plain(images))
-    layers = [(3, 16), (16, 32), (32, 32), (32, 64), (64, 64), (64, 128)]
-    on_paper = sum(i * o * 9 + o for i, o in layers) + 128 * 4 * 4 * 2 + 2
-    assert models.count_parameters(model) == models.count_parameters(plain) == on_paper == 147_714
+    layers = [(3, 16), (16, 16), (16, 16), (16, 32), (32, 32), (32, 64)]
+    on_paper = sum(i * o * 9 + o for i, o in layers) + 64 * 4 * 4 * 2 + 2
+    assert models.count_parameters(model) == models.count_parameters(plain) == on_paper == 39_522
 
 
 def test_the_scale_is_the_first_layer():
@@ -109,18 +109,18 @@ def test_several_heads_share_the_features():
 def test_normalised_narrow_pooled_net_with_dropout():
     model = models.FaceNet(Net("2x16 1x8", normalise=True, width=0.5, dropout=0.5, pool=True), 1, {"smile": 2})
     plain = nn.Sequential(
-        nn.Conv2d(1, 32, 3, padding=1, bias=False),
-        nn.BatchNorm2d(32),
+        nn.Conv2d(1, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
         nn.ReLU(),
-        nn.Conv2d(32, 32, 3, 2, padding=1, bias=False),
-        nn.BatchNorm2d(32),
+        nn.Conv2d(16, 16, 3, 2, padding=1, bias=False),
+        nn.BatchNorm2d(16),
         nn.ReLU(),
-        nn.Conv2d(32, 64, 3, 2, padding=1, bias=False),
-        nn.BatchNorm2d(64),
+        nn.Conv2d(16, 32, 3, 2, padding=1, bias=False),
+        nn.BatchNorm2d(32),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(64, 2),
+        nn.Linear(32, 2),
     )
     copy_weights(model, plain)
     images = random_images(4, 1, 16)
@@ -140,7 +140,7 @@ def test_the_seed_alone_decides_the_weights():
     assert not torch.equal(first.features[0].weight, other.features[0].weight)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        assert torch.equal(first.features[0].weight, nn.Conv2d(3, 64, 3).weight)  # PyTorch's own way to begin
+        assert torch.equal(first.features[0].weight, nn.Conv2d(3, 32, 3).weight)  # PyTorch's own way to begin
 
 
 def test_the_random_state_of_a_gpu_is_left_alone(monkeypatch):

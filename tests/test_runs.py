@@ -339,20 +339,20 @@ def test_many_writers_of_one_row_leave_one_whole_row(store):
 # The golden row
 
 GOLDEN_FACES = "2671261a8abf"
-GOLDEN = {"train_loss": [1.06121, 0.90159], "validation_loss": [0.52223, 0.23231]}
+GOLDEN = {"train_loss": [1.22352, 0.92574], "validation_loss": [1.06347, 0.68381]}
 
 
 def test_the_golden_row_moves_only_with_the_engine(store, monkeypatch, make_faces):
     drawn = make_faces(n=64, size=32)
     assert drawn.fingerprint[:12] == GOLDEN_FACES, "the faces of conftest.py changed: the golden numbers need to be taken anew"
     monkeypatch.setattr(datasets, "load", lambda name, data_dir: drawn)
-    augment = {"mirror": 0.1, "rotate": 10, "noise": 0.05}
+    augment = {"mirror": 0.1, "rotate": 10, "shift": 0.1, "noise": 0.05}
     spec = RunSpec(
         data={"name": "halves"},
         split={"kind": "random", "test": 0.2, "validation": 0.2},
         model="1x32 1x16",
         targets=("side", "marks"),
-        config=TrainConfig(2, 8, schedule="one_cycle", augment=augment, scale="standard", average=0.5, precision="float32"),
+        config=TrainConfig(2, 8, schedule="one_cycle", augment=augment, scale="standard", average=0.7, precision="float32"),
         seed=3,
         oversample="side",
     )
