@@ -220,27 +220,18 @@ def overfitting(make_faces):
     return replace(train, targets=train.targets | {"side": labels}), make_faces(n=24, seed=2)
 
 
-def test_early_stopping_restores_the_best_epoch_and_says_so(make_faces):
+@pytest.mark.parametrize(("epochs", "patience"), [(40, 3), (8, 8)], ids=["used up", "not used up"])
+def test_early_stopping_restores_the_best_epoch_and_says_so(make_faces, epochs, patience):
     train, validation = overfitting(make_faces)
     model = new_model()
-    history = fit(model, train, validation, replace(SHORT, epochs=40, patience=3, learning_rate=5e-3))
+    history = fit(model, train, validation, replace(SHORT, epochs=epochs, patience=patience, learning_rate=5e-3))
     losses = [row["validation_loss"] for row in history.rows]
     best = int(np.argmin(losses)) + 1
-    assert history.best_epoch == best and len(losses) == best + 3 < 40
-    assert history.stopped == f"no better validation loss for 3 epochs; the weights of epoch {best}, the best, are restored"
+    assert history.best_epoch == best < len(losses) == min(best + patience, epochs)
+    why = "no better validation loss for 3 epochs" if patience == 3 else "all 8 epochs done"
+    assert history.stopped == f"{why}; the weights of epoch {best}, the best, are restored"
     after = training.validate(model, validation, device="cpu", precision="float32")["validation_loss"]
     assert after == pytest.approx(min(losses), rel=1e-5) and after < losses[-1]
-
-
-def test_patience_that_is_never_used_up_still_gives_the_best_weights(make_faces):
-    train, validation = overfitting(make_faces)
-    model = new_model()
-    history = fit(model, train, validation, replace(SHORT, epochs=8, patience=8, learning_rate=5e-3))
-    losses = [row["validation_loss"] for row in history.rows]
-    assert len(losses) == 8 and history.best_epoch == int(np.argmin(losses)) + 1 < 8
-    assert history.stopped == f"all 8 epochs done; the weights of epoch {history.best_epoch}, the best, are restored"
-    after = training.validate(model, validation, device="cpu", precision="float32")["validation_loss"]
-    assert after == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_the_average_of_the_weights_is_an_exponential_moving_one(faces):
