@@ -139,7 +139,7 @@ def bench(
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32), in one run."""
     from labkit import bench
 
-    results = [bench.bench(name, rounds) for name in ([model] if model else bench.MODELS)]
+    results = [bench.bench(name, rounds) for name in ([model] if model else bench.CASES)]
     lines = [
         f"{r['model']}: {r['images_per_second']:.0f} images/s, plain loop {r['plain_images_per_second']:.0f}, ratio {r['ratio']:.2f} "
         f"({r['precision']}, {r['matmul_share']:.0%} of the matrix multiplication rate, load {r['load'] or 0:.1f} at the start)"

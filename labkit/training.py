@@ -6,11 +6,14 @@ that `fit` gives the same weights.
 """
 
 import copy
+import ctypes
 import io
 import math
+import sys
 import uuid
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -110,9 +113,23 @@ def fast_precision(device: torch.device) -> str:
     return "float32"
 
 
+@cache
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory for the next batch. By default it gives every large tensor back to the system, which
+    has to clear the pages again: about a fifth of the time of training a small network on a CPU. Elsewhere a no-op."""
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt:
+        trim_threshold, mmap_threshold = -1, -3  # numbers from malloc.h
+        mallopt(trim_threshold, 2**30)
+        mallopt(mmap_threshold, 2**25)  # the largest that glibc accepts
+
+
 def prepare(model, device, precision: str):
     """Move the model, choose its memory layout, and return it with the context its forward pass runs in."""
     chosen = fast_precision(device) if precision == "auto" else precision
+    keep_freed_memory()
     model = model.to(device)
     if chosen == "float32":
         return model, nullcontext()
