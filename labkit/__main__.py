@@ -115,14 +115,14 @@ def report(
     """Run the notebooks and write reports/PROFILE/index.html: tables beside the published ones, figures, notebooks."""
     from dataclasses import asdict
 
-    from labkit import reports
+    from labkit import plan, reports
 
     labs = [lab.strip() for lab in only.split(",") if lab.strip()] or None
     outcomes = reports.report(profile, labs, data, data_dir, reports_dir, force, say)
     failed = [o for o in outcomes if o.state == "failed"]
     trained = sum(o.rows_trained for o in outcomes)
     unchanged = sum(o.state == "unchanged" for o in outcomes)
-    index = reports_dir / profile / "index.html"
+    index = plan.folder_of(reports_dir, profile, data) / "index.html"
     lines = [f"{len(outcomes)} notebooks: {len(outcomes) - len(failed) - unchanged} run, {unchanged} unchanged, {len(failed)} failed"]
     lines += [f"rows trained: {trained}" if trained else "nothing trained: every row was kept"]
     lines += [f"FAILED {o.notebook}, {o.error}" for o in failed] + [f"open {index}"]

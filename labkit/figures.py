@@ -23,9 +23,9 @@ def _axes(width: float, height: float, rows: int = 1, columns: int = 1, **option
     return figure, axes
 
 
-def save(figure: Figure, reports_dir, profile: str, name: str) -> Path:
-    """Write `reports/<profile>/figures/<name>.png`, where the report's page finds it; returns the path."""
-    folder = Path(reports_dir) / profile / "figures"
+def save(figure: Figure, folder: str | Path, name: str) -> Path:
+    """Write `<folder>/figures/<name>.png`, where the report's page finds it; returns the path."""
+    folder = Path(folder) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{name}.tmp"
     figure.savefig(temporary, format="png", dpi=150)
@@ -89,6 +89,7 @@ def runs_beside_published(ours: dict[str, list[float]], published: dict[str, flo
         ax.errorbar(i + 0.25, np.mean(values), spread, fmt="o", color=BLUE, capsize=4, label=label)
     if chance is not None:
         ax.axhline(chance, color="0.5", linestyle=":", label="always the larger class")
+        ax.set_ylim(bottom=min(chance, ax.get_ylim()[0]) - 0.02)
     ax.set_xticks(range(len(ours) + 1), ["the report", *ours])
     ax.set(ylabel=ylabel, xlim=(-0.5, len(ours) + 0.6))
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -21,9 +21,8 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def write(plan: dict, profile: str, reports_dir: Path) -> Path:
-    """Write the index and the page of every lab from the tables and figures that are there; returns the index."""
-    folder = reports_dir / profile
+def write(plan: dict, profile: str, folder: Path) -> Path:
+    """Write the index and the page of every lab from the tables and figures in `folder`; returns the index."""
     folder.mkdir(parents=True, exist_ok=True)
     labs = [_lab(name, settings, plan, folder) for name, settings in plan["lab"].items()]
     notebooks = sorted(path.stem for path in (folder / "notebooks").glob("*.html"))
@@ -78,7 +77,7 @@ def _provenance_line(p: dict) -> str:
     return "; ".join(parts) + "."
 
 
-def write_notebook(source: Path, target: Path) -> None:
+def write_notebook(source: Path, target: Path, profile: str) -> None:
     """The executed notebook as one HTML page without scripts: formulas become MathML, pictures are inside the file."""
     import nbformat
     from nbconvert import HTMLExporter
@@ -92,7 +91,6 @@ def write_notebook(source: Path, target: Path) -> None:
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     content, _ = exporter.from_notebook_node(notebook)
     colours = f"<style>{HtmlFormatter(style='default').get_style_defs('.highlight')}</style>"
-    profile = source.parents[1].name
     _write(target, _render("notebook.html", title=source.stem, profile=profile, root="../", content=colours + content))
 
 

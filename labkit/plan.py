@@ -32,7 +32,7 @@ class Table:
     profile: str
     settings: dict
     rows: tuple[Row, ...]
-    folder: Path  # reports/<profile>
+    folder: Path  # where its tables, figures and rows go
     store: runs.Store
     data_dir: str
 
@@ -61,6 +61,12 @@ def check_profile(profile: str) -> None:
         raise ValueError(f"profile: expected one of {', '.join(PROFILES)}, got '{profile}'")
 
 
+def folder_of(reports_dir: str | Path, profile: str, data: str = "") -> Path:
+    """Where a profile's report goes: `reports/<profile>`, or `reports/<profile>-<data>` where other data takes the place of
+    its own, so that one never overwrites the other."""
+    return Path(reports_dir) / (f"{profile}-{data}" if data else profile)
+
+
 def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../data", reports_dir="../reports") -> Table:
     """The table `id`, its rows as specs. `data` names a data set to use in place of the profile's own."""
     check_profile(profile)
@@ -76,8 +82,11 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
         spec = merge(merge(base, changes), of_profile.get("spec", {}))
         if data:
             spec["data"] = {"name": data, "size": spec["data"]["size"]} | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
-        rows.append(Row(labels, tuple(runs.RunSpec.from_dict({**spec, "seed": seed}) for seed in seeds)))
-    folder = Path(reports_dir) / profile
+            labels = labels | ({"images": data} if "images" in labels else {})
+        row = Row(labels, tuple(runs.RunSpec.from_dict({**spec, "seed": seed}) for seed in seeds))
+        if row not in rows:  # with other data, whole photographs and face crops are the same
+            rows.append(row)
+    folder = folder_of(reports_dir, profile, data)
     store = runs.Store(folder / "rows", Path(reports_dir) / "runs")
     return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit import pages
-from labkit.plan import check_profile, read_plan
+from labkit.plan import check_profile, folder_of, read_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -52,18 +52,18 @@ def report(
     the profile's own. `say` is told each step. One notebook that fails stops no other."""
     check_profile(profile)
     reports_dir, data_dir = Path(reports_dir).resolve(), Path(data_dir).resolve()
-    plan = read_plan(reports_dir)
+    plan, folder = read_plan(reports_dir), folder_of(reports_dir, profile, data)
     folders = {name: relative(path) for name, path in (("data_dir", data_dir), ("reports_dir", reports_dir))}
     parameters = {"profile": profile, "data": data, "force": force, **folders}
     outcomes = []
     names = notebooks_of(plan, only)
     for i, name in enumerate(names, 1):
         say(f"[{i}/{len(names)}] {name} ...")
-        outcome = _run_or_skip(name, parameters, reports_dir, data_dir, force)
+        outcome = _run_or_skip(name, parameters, folder, data_dir)
         outcomes.append(outcome)
         trained = f", {outcome.rows_trained} rows trained" if outcome.state == "done" else ""
         say(f"[{i}/{len(names)}] {name}: {outcome.state} ({outcome.seconds:.0f} s{trained}) {outcome.error}".rstrip())
-    pages.write(plan, profile, reports_dir)
+    pages.write(plan, profile, folder)
     return outcomes
 
 
@@ -75,21 +75,20 @@ def relative(path: Path) -> str:
         return str(path)
 
 
-def _run_or_skip(name: str, parameters: dict, reports_dir: Path, data_dir: Path, force: bool) -> Outcome:
-    folder = reports_dir / parameters["profile"] / "notebooks"
-    folder.mkdir(parents=True, exist_ok=True)
-    source = NOTEBOOKS / f"{name}.ipynb"
-    stamp, page = folder / f"{name}.stamp", folder / f"{name}.html"
-    parameters = {key: value for key, value in parameters.items() if key in declared(source)}
-    now = _stamp(source, parameters, reports_dir, data_dir)
-    if not force and page.exists() and stamp.exists() and stamp.read_text() == now:
+def _run_or_skip(name: str, parameters: dict, folder: Path, data_dir: Path) -> Outcome:
+    source, target = NOTEBOOKS / f"{name}.ipynb", folder / "notebooks" / f"{name}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    given = {key: value for key, value in parameters.items() if key in declared(source)}
+    stamp, page = target.with_suffix(".stamp"), target.with_suffix(".html")
+    now = _stamp(source, given, folder.parent, data_dir)
+    if not parameters["force"] and page.exists() and stamp.exists() and stamp.read_text() == now:
         return Outcome(name, "unchanged")
     stamp.unlink(missing_ok=True)
-    start, rows = time.time(), reports_dir / parameters["profile"] / "rows"
-    error = run_notebook(source, folder / f"{name}.ipynb", parameters)
+    start = time.time()
+    error = run_notebook(source, target, given)
     seconds = time.time() - start
-    pages.write_notebook(folder / f"{name}.ipynb", page)
-    trained = sum(path.stat().st_mtime >= start for path in rows.glob("*.json"))
+    pages.write_notebook(target, page, parameters["profile"])
+    trained = sum(path.stat().st_mtime >= start for path in (folder / "rows").glob("*.json"))
     if error:
         return Outcome(name, "failed", seconds, trained, error)
     stamp.write_text(now)

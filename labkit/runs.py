@@ -188,13 +188,14 @@ def _train(spec: RunSpec, faces, progress):
 
 def provenance() -> dict:
     """Where and with what a row is made: device, versions, git commit, time (UTC)."""
-    device = training.best_device()
+    device, threads = training.best_device(), torch.get_num_threads()
+    cpu = "CPU (1 thread)" if threads == 1 else f"CPU ({threads} threads)"
     root = Path(__file__).parents[1]
     command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
     git = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__, "opencv": cv2.__version__}
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
         "versions": versions,
         "commit": git.stdout.strip() if git else "",
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
