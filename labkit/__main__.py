@@ -107,6 +107,8 @@ def report(
     profile: Annotated[str, typer.Option(help="quick: built-in faces, minutes. full: real data, hours.")] = "quick",
     only: Annotated[str, typer.Option(help="Labs, with commas between: smile, emotion, search, attributes, action_units.")] = "",
     data: Annotated[str, typer.Option(help="A data set to use in place of the profile's own, e.g. builtin.")] = "",
+    workers: Annotated[int, typer.Option(help="Rows trained at once on this machine; the cores are shared out.", min=1)] = 1,
+    scheduler: Annotated[str, typer.Option(help="Address of a Dask cluster that trains instead, e.g. tcp://host:8786.")] = "",
     force: Annotated[bool, typer.Option(help="Run every notebook and train every row anew.")] = False,
     data_dir: DataDir = DATA_DIR,
     reports_dir: Annotated[Path, typer.Option(help="Where plan.toml lies and results go.")] = REPORTS_DIR,
@@ -118,7 +120,7 @@ def report(
     from labkit import plan, reports
 
     labs = [lab.strip() for lab in only.split(",") if lab.strip()] or None
-    outcomes = reports.report(profile, labs, data, data_dir, reports_dir, force, say)
+    outcomes = reports.report(profile, labs, data, data_dir, reports_dir, force, workers, scheduler, say)
     failed = [o for o in outcomes if o.state == "failed"]
     trained = sum(o.rows_trained for o in outcomes)
     unchanged = sum(o.state == "unchanged" for o in outcomes)

@@ -8,6 +8,7 @@ twentieth of what a per-image pipeline of the same steps does. Taught in noteboo
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -89,6 +90,33 @@ STEPS: dict[str, Callable] = {
     "noise": noise,
     "erase": erase,
 }
+
+
+def stored_copies(images, copies: int, seed: int = 0):
+    """The smile report's augmented data set: `copies` further versions of each image, made once and stored.
+
+    images: uint8 (N, H, W, C), H = W. Each version gets 0 to 3 steps, drawn at random, of: mirror left to right; rotation by
+    90, 180 or 270 degrees; saturation changed by up to half. Returns uint8 (copies * N, H, W, C), one whole set after the
+    other. Rotating a face upside down is the report's choice, kept to repeat its table."""
+    rng = np.random.default_rng(seed)
+
+    def mirror(image):
+        return image[:, ::-1]
+
+    def quarter_turns(image):
+        return np.rot90(image, rng.integers(1, 4))
+
+    def resaturated(image):
+        grey = image.mean(-1, keepdims=True)
+        return np.clip(grey + (image - grey) * rng.uniform(0.5, 1.5), 0, 255).astype(np.uint8)
+
+    made = np.empty((copies * len(images), *images.shape[1:]), np.uint8)
+    for i in range(len(made)):
+        image = images[i % len(images)]
+        for step in rng.permutation([mirror, quarter_turns, resaturated])[: rng.integers(0, 4)]:
+            image = step(image)
+        made[i] = image
+    return made
 
 
 def check(amounts: Mapping[str, float]) -> None:

@@ -40,10 +40,10 @@ class Table:
         """The FaceSet of a row."""
         return runs.faces_of(self.rows[row].specs[0], self.data_dir)
 
-    def run(self, force: bool = False, progress: bool = True) -> list[list[runs.RunResult]]:
-        """All rows, each with one result a seed; kept ones are not trained again."""
+    def run(self, force: bool = False, progress: bool = True, workers: int = 1, scheduler: str = "") -> list[list[runs.RunResult]]:
+        """All rows, each with one result a seed; kept ones are not trained again. The options are those of `runs.run_all`."""
         specs = [spec for row in self.rows for spec in row.specs]
-        results = iter(runs.run_all(specs, self.store, self.data_dir, force, progress))
+        results = iter(runs.run_all(specs, self.store, self.data_dir, force, progress, workers, scheduler))
         return [[next(results) for _ in row.specs] for row in self.rows]
 
 

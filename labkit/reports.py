@@ -46,15 +46,17 @@ def report(
     data_dir: str | Path = ROOT / "data",
     reports_dir: str | Path = ROOT / "reports",
     force: bool = False,
+    workers: int = 1,
+    scheduler: str = "",
     say: Callable[[str], None] = print,
 ) -> list[Outcome]:
     """Run the notebooks of a profile and write its pages. `force`: run and train all anew. `data`: a data set in place of
-    the profile's own. `say` is told each step. One notebook that fails stops no other."""
+    the profile's own. `workers`, `scheduler`: see `runs.run_all`. `say` is told each step. One notebook that fails stops no other."""
     check_profile(profile)
     reports_dir, data_dir = Path(reports_dir).resolve(), Path(data_dir).resolve()
     plan, folder = read_plan(reports_dir), folder_of(reports_dir, profile, data)
     folders = {name: relative(path) for name, path in (("data_dir", data_dir), ("reports_dir", reports_dir))}
-    parameters = {"profile": profile, "data": data, "force": force, **folders}
+    parameters = {"profile": profile, "data": data, "force": force, "workers": workers, "scheduler": scheduler, **folders}
     outcomes = []
     names = notebooks_of(plan, only)
     for i, name in enumerate(names, 1):
@@ -80,7 +82,8 @@ def _run_or_skip(name: str, parameters: dict, folder: Path, data_dir: Path) -> O
     target.parent.mkdir(parents=True, exist_ok=True)
     given = {key: value for key, value in parameters.items() if key in declared(source)}
     stamp, page = target.with_suffix(".stamp"), target.with_suffix(".html")
-    now = _stamp(source, given, folder.parent, data_dir)
+    how = ("workers", "scheduler")  # decide how rows are made, not what they are
+    now = _stamp(source, {key: value for key, value in given.items() if key not in how}, folder.parent, data_dir)
     if not parameters["force"] and page.exists() and stamp.exists() and stamp.read_text() == now:
         return Outcome(name, "unchanged")
     stamp.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import subprocess
 import time
 import traceback
 import uuid
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from labkit import datasets, metrics, models, splits, training
+from labkit import augment, datasets, metrics, models, splits, training
 from labkit.training import TrainConfig
 
 # Raise it when the numbers that training gives change on purpose: all kept rows are then trained anew.
@@ -36,7 +36,8 @@ ENGINE = 1
 class RunSpec:
     """One training. `data`: options of `datasets.load`; `split`: options of `splits.make` (its seed is this spec's unless
     it names one); `model`: a name or blocks, see `models.find`; `targets`: what the network predicts; `oversample`: the
-    target whose classes are made equally frequent in training, or None."""
+    target whose classes are made equally frequent in training, or None; `copies`: so many stored copies of each training
+    image are added, see `augment.stored_copies`."""
 
     data: dict
     split: dict
@@ -45,6 +46,7 @@ class RunSpec:
     config: TrainConfig = field(default_factory=TrainConfig)
     seed: int = 0
     oversample: str | None = None
+    copies: int = 0
 
     @classmethod
     def from_dict(cls, values: dict) -> "RunSpec":
@@ -170,6 +172,10 @@ def _train(spec: RunSpec, faces, progress):
     train = parts["train"]
     if spec.oversample:
         train = train.take(splits.oversample(train, np.arange(len(train)), spec.oversample, spec.seed))
+    if spec.copies:
+        copies = augment.stored_copies(train.images, spec.copies, spec.seed)
+        every = train.take(np.tile(np.arange(len(train)), 1 + spec.copies))
+        train = replace(every, images=np.concatenate([train.images, copies]))
     model = new_model(spec, faces)
     start = time.perf_counter()
     history = training.fit(model, train, parts.get("validation"), spec.config, spec.seed, progress=progress)
@@ -202,42 +208,82 @@ def provenance() -> dict:
     }
 
 
-def run(spec: RunSpec, store: Store, data_dir="data", force: bool = False, progress: bool = True) -> tuple[RunResult, bool]:
-    """The result of `spec`, and whether it had to be trained. Kept rows are read, others trained and kept; a training that
-    fails is kept with its error and tried again by the next call. Without its data a spec can only be read: raises
-    `datasets.DataMissing` where it was never kept."""
+def kept(spec: RunSpec, store: Store, data_dir="data") -> RunResult | None:
+    """The kept result of `spec`, unless it failed; None where it has to be trained. Without its data a spec can only be read:
+    raises `datasets.DataMissing` where it was never kept."""
     try:
-        faces = faces_of(spec, data_dir)
+        result = store.read(spec.key(faces_of(spec, data_dir).fingerprint))
     except datasets.DataMissing:
-        kept = store.find(spec)
-        if kept is None:
+        result = store.find(spec)
+        if result is None:
             raise
-        return kept, False
+    return None if result is None or result.error else result
+
+
+def train(spec: RunSpec, data_dir="data", progress: bool = True):
+    """Train `spec`, here and now; returns its result and its network, which is None where the training failed: then the
+    result says why. Keeps nothing, so that a worker elsewhere can do it."""
+    faces = faces_of(spec, data_dir)
     key = spec.key(faces.fingerprint)
-    kept = store.read(key)
-    if kept and not kept.error and not force:
-        return kept, False
     common = {"key": key, "spec": spec.as_dict(), "engine": ENGINE, "fingerprint": faces.fingerprint, **provenance()}
-    model = None
     try:
         model, fields = _train(spec, faces, progress)
     except (ValueError, RuntimeError, ArithmeticError) as error:
-        fields = {"error": "".join(traceback.format_exception_only(error)).strip()}
-    result = RunResult(**common, **fields)
+        return RunResult(**common, error="".join(traceback.format_exception_only(error)).strip()), None
+    return RunResult(**common, **fields), model
+
+
+def run(spec: RunSpec, store: Store, data_dir="data", force: bool = False, progress: bool = True) -> tuple[RunResult, bool]:
+    """The result of `spec`, and whether it had to be trained. Kept rows are read, others trained and kept; a training that
+    fails is kept with its error and tried again by the next call."""
+    result = None if force else kept(spec, store, data_dir)
+    if result:
+        return result, False
+    result, model = train(spec, data_dir, progress)
     store.write(result, model)
     return result, True
 
 
-def run_all(specs: list[RunSpec], store: Store, data_dir="data", force: bool = False, progress: bool = True) -> list[RunResult]:
-    """All of `specs` in their order; says how many rows were kept and how many trained. A failed row stops no other."""
-    results, trained = [], 0
-    with tqdm(specs, unit="row", disable=not progress) as bar:
-        for spec in bar:
-            result, new = run(spec, store, data_dir, force, progress)
-            results.append(result)
-            trained += new
-            bar.set_postfix_str(f"{trained} trained, {len(results) - trained} kept")
-    return results
+def run_all(
+    specs: list[RunSpec], store: Store, data_dir="data", force: bool = False, progress: bool = True, workers: int = 1, scheduler: str = ""
+) -> list[RunResult]:
+    """All of `specs` in their order; says how many rows were kept and how many trained. A failed row stops no other.
+
+    workers: so many rows at once, each with its share of this machine's cores. scheduler: address of a Dask cluster whose
+    workers train instead; they open the data under the same `data_dir`. Raises RuntimeError, after all other rows, where a
+    row took its worker down again and again."""
+    if workers < 1:
+        raise ValueError(f"workers: expected 1 or more, got {workers}")
+    unique = {json.dumps(spec.as_dict(), sort_keys=True): spec for spec in specs}
+    results = {} if force else {name: kept(spec, store, data_dir) for name, spec in unique.items()}
+    todo = {name: spec for name, spec in unique.items() if not results.get(name)}
+    label = f"{len(unique) - len(todo)} rows kept, training"
+    with tqdm(total=len(todo), desc=label, unit="row", disable=not progress) as bar:
+        if scheduler or (workers > 1 and len(todo) > 1):
+            trained = _train_on_workers(todo, data_dir, min(workers, len(todo)), scheduler)
+        else:
+            trained = ((name, train(spec, data_dir, progress), None) for name, spec in todo.items())
+        lost = []
+        for name, outcome, error in trained:
+            if error:
+                lost.append(error)
+            else:
+                results[name], model = outcome
+                store.write(results[name], model)
+            bar.update()
+    if lost:
+        raise RuntimeError(f"{len(lost)} rows were lost with their workers; run again to try them again. The first: {lost[0]}")
+    return [results[json.dumps(spec.as_dict(), sort_keys=True)] for spec in specs]
+
+
+def _train_on_workers(todo: dict, data_dir, workers: int, scheduler: str):
+    """Yield (name, (result, network), error) of each spec in `todo` as workers finish them."""
+    from labkit import cluster
+
+    tasks = {name: (spec, str(Path(data_dir).resolve()), False) for name, spec in todo.items()}
+    if tasks:
+        with cluster.connect(workers, scheduler) as client:
+            yield from cluster.each(client, train, tasks)
 
 
 def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):

@@ -181,3 +181,25 @@ def test_the_global_random_state_is_left_alone(images):
 def test_unknown_steps_and_negative_amounts_are_refused(amounts, message):
     with pytest.raises(ValueError, match=message):
         augment.check(amounts)
+
+
+def test_stored_copies_are_the_steps_of_the_report_and_nothing_else():
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)  # grey: saturation changes nothing
+    made = augment.stored_copies(images, 2, seed=1)
+    assert made.shape == (80, 8, 8, 1) and np.array_equal(made, augment.stored_copies(images, 2, seed=1))
+    kinds = set()
+    for i, copy in enumerate(made):
+        original = images[i % 40]
+        allowed = {(turns, flip): np.rot90(original[:, ::-1] if flip else original, turns) for turns in range(4) for flip in (False, True)}
+        same = [kind for kind, version in allowed.items() if np.array_equal(copy, version)]
+        assert same, f"copy {i} is none of the eight turned and mirrored versions"
+        kinds.add(same[0])
+    assert len(kinds) == 8
+
+
+def test_stored_copies_change_saturation_and_keep_grey_level():
+    colour = np.full((30, 4, 4, 3), (90, 120, 150), np.uint8)  # one colour: turns and mirrors change nothing
+    made = augment.stored_copies(colour, 1).astype(int)
+    spread = made.max(-1) - made.min(-1)
+    assert (spread >= 29).all() and (spread <= 91).all() and len(np.unique(spread)) > 5
+    assert np.abs(made.mean(-1) - 120).max() <= 1

@@ -40,7 +40,8 @@ ALLOWED = {
     "models": "",
     "metrics": "",
     "training": "augment metrics",
-    "runs": "datasets splits models training metrics",
+    "cluster": "",
+    "runs": "augment datasets splits models training metrics cluster",
     # reports
     "plan": "runs",
     "figures": "",
