@@ -89,7 +89,7 @@ def test_the_key_is_stable():
 def test_a_setting_that_is_added_later_leaves_kept_rows_as_they_are(store):
     """A default is not in the key: so it may not change either, unless the engine's number is raised with it."""
     defaults = RunSpec({"name": "builtin"}, {"kind": "random"}, "tiny", ("smile",)).as_dict()
-    assert (runs.ENGINE, defaults["config"], defaults["seed"], defaults["oversample"]) == (1, DEFAULTS, 0, None), (
+    assert (runs.ENGINE, *(defaults[name] for name in ("config", "seed", "oversample", "copies"))) == (1, DEFAULTS, 0, None, 0), (
         "a default changed: kept rows would stand for another training than theirs. Raise runs.ENGINE and change it here too; "
         "a setting that is new needs only a line here"
     )
@@ -108,6 +108,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
         "config": replace(SPEC.config, epochs=3),
         "seed": 1,
         "oversample": "side",
+        "copies": 2,
     }
     assert set(others) == set(asdict(SPEC))
     keys = [SPEC.key("a"), SPEC.key("b"), *(replace(SPEC, **{name: value}).key("a") for name, value in others.items())]
@@ -130,7 +131,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
     keys += [spec.key("a") for spec in changed]
     monkeypatch.setattr(runs, "ENGINE", runs.ENGINE + 1)
     keys.append(SPEC.key("a"))
-    assert len(set(keys)) == len(keys) == 21
+    assert len(set(keys)) == len(keys) == 22
     assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in keys)
 
 
