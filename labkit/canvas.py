@@ -95,11 +95,12 @@ def _fixed(shapes):
 def _cover(fixed, window, blur, width):
     rows, columns = window
     mask = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
-    corner = np.array([columns.start << _BITS, rows.start << _BITS], np.int32)
-    fixed = list(fixed - corner) if isinstance(fixed, np.ndarray) else [points - corner for points in fixed]
+    corner = (columns.start << _BITS, rows.start << _BITS)
     if width == 0:
-        cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, _BITS)
+        cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, _BITS, (-corner[0], -corner[1]))
     else:  # a line thinner than a pixel is a pale one
+        corner = np.array(corner, np.int32)
+        fixed = list(fixed - corner) if isinstance(fixed, np.ndarray) else [points - corner for points in fixed]
         cv2.polylines(mask, fixed, False, 255 * min(1.0, width), max(1, round(width)), cv2.LINE_AA, _BITS)
     if blur > 0.4:
         mask = soften(mask, blur)

@@ -108,10 +108,13 @@ def _down(random, hairline, edge, unit, n=56):
     return lines + random.normal(0, 0.02, (n, 1, 2)) * unit
 
 
+ARCS = np.stack([np.roll(CIRCLE, k, axis=0)[:11] for k in range(len(CIRCLE))])  # a curl, open towards each side
+
+
 def _curls(random, hairline, edge, unit, n=80):
     depth, index = random.uniform(0, 1, (n, 1)), random.integers(0, len(hairline), n)
     centres = (1 - depth) * hairline[index] + depth * edge[index] + random.normal(0, 0.04, (n, 2)) * unit
-    arcs = np.stack([np.roll(CIRCLE, k, axis=0)[:11] for k in random.integers(0, 16, n)])
+    arcs = ARCS[random.integers(0, len(ARCS), n)]
     return centres[:, None] + arcs * random.uniform(0.05, 0.11, (n, 1, 1)) * unit
 
 
