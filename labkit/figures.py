@@ -119,3 +119,66 @@ def confusion(matrix, classes, title: str = "") -> Figure:
     ax.set(xlabel="predicted", ylabel="true", title=title)
     figure.colorbar(image, ax=ax, label="share of the true class", shrink=0.8)
     return figure
+
+
+def curves(lines: dict[str, list[tuple]], published: dict[str, list[tuple]], xlabel: str, ylabel: str = "test accuracy") -> Figure:
+    """Figures against a setting on a log axis. lines: name -> (x, mean, sd or None) points; published: name -> (x, value)."""
+    figure, axes = _axes(7, 3.6)
+    ax = axes[0, 0]
+    for i, (name, points) in enumerate(lines.items()):
+        x, mean, spread = zip(*sorted(points))
+        ax.errorbar(x, mean, [s or 0 for s in spread], fmt=LINES[i % 4], marker="o", markersize=4, color=COLOURS[i], capsize=3, label=name)
+    for i, (name, points) in enumerate(published.items()):
+        x, value = zip(*sorted(points))
+        ax.plot(x, value, "D", markersize=5, markerfacecolor="none", color=(RED, BLACK)[i % 2], label=f"published, {name}")
+    ax.set_xscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def comparison(rows: dict[str, dict[str, list[float]]], published: dict[str, float], xlabel: str = "test accuracy") -> Figure:
+    """Horizontal bars of means with standard deviations, one group a row, one bar a kind of images.
+
+    rows: row -> kind -> the figure of each run; published: row -> figure, a diamond."""
+    kinds = list(dict.fromkeys(kind for of_row in rows.values() for kind in of_row))
+    figure, axes = _axes(7, 0.38 * len(rows) * len(kinds) + 1.1)
+    ax = axes[0, 0]
+    height = 0.8 / len(kinds)
+    for k, kind in enumerate(kinds):
+        places = [i + (k - (len(kinds) - 1) / 2) * height for i, of_row in enumerate(rows.values()) if kind in of_row]
+        values = [of_row[kind] for of_row in rows.values() if kind in of_row]
+        spread = [np.std(v, ddof=1) if len(v) > 1 else 0 for v in values]
+        ax.barh(places, [np.mean(v) for v in values], height * 0.9, xerr=spread, color=(SKY, ORANGE, GREEN)[k], capsize=3, label=kind)
+    shown = [i for i, name in enumerate(rows) if name in published]
+    ax.plot([published[name] for name in rows if name in published], shown, "D", color=RED, label="published", linestyle="none")
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.invert_yaxis()
+    ax.set(xlabel=xlabel, xlim=(0.4, 1))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def trade_off(points: dict[str, tuple], xlabel: str, ylabel: str = "test accuracy") -> Figure:
+    """One point a model. points: name -> (x, y)."""
+    figure, axes = _axes(7, 3.6)
+    ax = axes[0, 0]
+    for i, (name, (x, y)) in enumerate(points.items()):
+        ax.plot(x, y, "osD^vP*X"[i % 8], color=COLOURS[i % 7], markersize=8, linestyle="none", label=name)
+    ax.margins(0.12)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def layers(values: dict[str, list[float]], ylabel: str) -> Figure:
+    """A figure for each layer, on a log axis. values: network -> one value a layer, from the input on."""
+    figure, axes = _axes(6, 3.2)
+    ax = axes[0, 0]
+    for i, (name, of_layer) in enumerate(values.items()):
+        ax.plot(range(1, len(of_layer) + 1), of_layer, LINES[i % 4], marker="o", markersize=4, color=COLOURS[i], label=name)
+    ax.set_yscale("log")
+    ax.set_xticks(range(1, 1 + max(map(len, values.values()))))
+    ax.set(xlabel="layer", ylabel=ylabel)
+    ax.legend(frameon=False, fontsize=8)
+    return figure

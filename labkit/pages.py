@@ -62,7 +62,7 @@ def _cell(column: str, text: str) -> dict:
 
 def _provenance_line(p: dict) -> str:
     if not p["rows"]:
-        return "No row finished."
+        return p.get("measured", "No row finished.")
     made = f"{p['made'][0][:16].replace('T', ' ')} to {p['made'][1][:16].replace('T', ' ')} UTC"
     parts = [
         f"{p['rows']} trainings, {p['training_seconds']:.0f} s in all",

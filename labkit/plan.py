@@ -68,7 +68,8 @@ def folder_of(reports_dir: str | Path, profile: str, data: str = "") -> Path:
 
 
 def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../data", reports_dir="../reports") -> Table:
-    """The table `id`, its rows as specs. `data` names a data set to use in place of the profile's own."""
+    """The table `id`, its rows as specs; no rows where the plan says `measured`: a notebook times something itself. `data`
+    names a data set to use in place of the profile's own. Raises ValueError for a table or profile that does not exist."""
     check_profile(profile)
     plan = read_plan(reports_dir)
     if id not in plan["table"]:
@@ -77,17 +78,19 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
     of_profile = settings.get(profile, {})
     base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
     seeds = of_profile.get("seeds", settings.get("seeds", [0]))
-    rows = []
-    for labels, changes in _rows(settings.get("row", [{}]), settings.get("grid", {}), profile):
+    folder = folder_of(reports_dir, profile, data)
+    store = runs.Store(folder / "rows", Path(reports_dir) / "runs")
+    if settings.get("measured"):
+        return Table(id, profile, settings, (), folder, store, str(data_dir))
+    grid, rows = of_profile.get("grid", settings.get("grid", {})), []
+    for labels, changes, own_seeds in _rows(settings.get("row", [{}]), grid, profile):
         spec = merge(merge(base, changes), of_profile.get("spec", {}))
         if data:
             spec["data"] = {"name": data, "size": spec["data"]["size"]} | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
             labels = labels | ({"images": data} if "images" in labels else {})
-        row = Row(labels, tuple(runs.RunSpec.from_dict({**spec, "seed": seed}) for seed in seeds))
+        row = Row(labels, tuple(runs.RunSpec.from_dict({**spec, "seed": seed}) for seed in own_seeds or seeds))
         if row not in rows:  # with other data, whole photographs and face crops are the same
             rows.append(row)
-    folder = folder_of(reports_dir, profile, data)
-    store = runs.Store(folder / "rows", Path(reports_dir) / "runs")
     return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
 
 
@@ -102,11 +105,12 @@ def merge(base: dict, changes: dict) -> dict:
 
 
 def _rows(rows: list[dict], grid: dict, profile: str):
-    """(labels, changes) of every row of this profile, times every combination of the grid (`config.learning_rate` -> values)."""
+    """(labels, changes, seeds of its own or None) of every row of this profile, times every combination of the grid
+    (`config.learning_rate` -> values)."""
     for row in rows:
         if row.get("profile", profile) != profile:
             continue
-        labels = {name: value for name, value in row.items() if name not in ("spec", "profile")}
+        labels = {name: value for name, value in row.items() if name not in ("spec", "profile", "seeds")}
         for values in itertools.product(*grid.values()):
             changes = copy.deepcopy(row.get("spec", {}))
             for path, value in zip(grid, values):
@@ -116,4 +120,4 @@ def _rows(rows: list[dict], grid: dict, profile: str):
                     place = place.setdefault(table, {})
                 place[name] = value
             named = {path.split(".")[-1]: value for path, value in zip(grid, values)}
-            yield {**labels, **named}, changes
+            yield {**labels, **named}, changes, row.get("seeds")

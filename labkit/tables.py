@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from labkit import metrics
+from labkit import metrics, runs
 from labkit.plan import Table
 
 MEASURES = {"accuracy": ("test", "accuracy")}
@@ -131,7 +131,7 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "title": table.settings["title"],
         "text": _text(table),
         "comparable": table.profile == "full" and all(r.spec["data"]["name"] != "builtin" for r in flat),
-        "provenance": provenance(flat),
+        "provenance": provenance(flat) if flat else measured_now(),
     }
     texts = {".csv": frame.to_csv(index=False, float_format="%.6g"), ".md": markdown(frame), ".tex": latex(frame)}
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():
@@ -143,11 +143,22 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
 
 def _text(table: Table) -> str:
     protocol = " ".join(table.settings.get("text", "").split())
-    if table.profile == "full":
+    if table.profile == "full" or not table.rows:
         return protocol
     specs = [spec for row in table.rows for spec in row.specs]
     epochs = sorted({spec.config.epochs for spec in specs})
-    return f"Here: built-in faces, {' or '.join(map(str, epochs))} epochs. In the full profile: {protocol}"
+    note = table.settings.get("quick", {}).get("note", "")
+    return f"Here: built-in faces, {' or '.join(map(str, epochs))} epochs{note}. In the full profile: {protocol}"
+
+
+def measured_now() -> dict:
+    """The same for a table without trainings, which a notebook measured itself just now."""
+    here = runs.provenance()
+    return {
+        "rows": 0,
+        "failed": [],
+        "measured": f"Measured on {here['device']}, {here['time'][:16].replace('T', ' ')} UTC, commit {here['commit']}.",
+    }
 
 
 def provenance(results: list) -> dict:

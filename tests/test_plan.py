@@ -84,7 +84,7 @@ def test_wrong_names(tmp_path):
 def test_every_table_of_the_real_plan_can_be_read(profile):
     for id, settings in plan.read_plan(REPORTS)["table"].items():
         table = plan.read_table(id, profile, reports_dir=REPORTS)
-        assert table.rows and all(row.specs for row in table.rows)
+        assert bool(table.rows) != settings.get("measured", False) and all(row.specs for row in table.rows)
         if "published" in settings:
             assert (REPORTS / "published" / settings["published"]).exists()
         if profile == "quick":

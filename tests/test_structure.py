@@ -45,7 +45,7 @@ ALLOWED = {
     # reports
     "plan": "runs",
     "figures": "",
-    "tables": "plan metrics",
+    "tables": "plan metrics runs",
     "pages": "",
     "reports": "plan pages figures runs",
     "bench": "synthetic augment models training",
