@@ -87,5 +87,5 @@ def test_every_table_of_the_real_plan_can_be_read(profile):
         assert bool(table.rows) != settings.get("measured", False) and all(row.specs for row in table.rows)
         if "published" in settings:
             assert (REPORTS / "published" / settings["published"]).exists()
-        if profile == "quick":
+        if profile == "quick" and table.rows:
             assert {spec.data["name"] for row in table.rows for spec in row.specs} == {"builtin"}
