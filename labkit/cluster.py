@@ -38,7 +38,13 @@ def connect(workers: int = 1, scheduler: str = ""):
         "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": str(threads_for(workers))},
         "distributed.scheduler.allowed-failures": TRIES - 1,
     }
-    options = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": "CRITICAL"}
+    options = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": "127.0.0.1:0",
+        "silence_logs": "CRITICAL",
+    }
     with dask.config.set(settings), LocalCluster(**options) as cluster, Client(cluster) as client:
         yield client
 
