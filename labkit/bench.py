@@ -84,7 +84,7 @@ def our_steps(case: Case, folder: Path, labels):
     pictures = [cv2.resize(picture, (case.size, case.size), interpolation=cv2.INTER_AREA) for picture in pictures]
     images = torch.from_numpy(np.stack(pictures).reshape(-1, case.size, case.size, case.channels)).to(device)
     labels = torch.from_numpy(labels).to(device)
-    optimizer = training.OPTIMIZERS["adam"](model.parameters(), training.TrainConfig())
+    optimizer = training.make_optimizer(model, training.TrainConfig())
     generator = torch.Generator(device=device).manual_seed(0)
     while True:
         for index in torch.randperm(len(images), device=device).split(BATCH)[:-1]:

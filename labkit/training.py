@@ -24,12 +24,10 @@ from tqdm.auto import tqdm
 from labkit import augment
 
 OPTIMIZERS = {
-    "adam": lambda parameters, c: torch.optim.Adam(parameters, c.learning_rate, weight_decay=c.weight_decay, fused=True),
-    "adamw": lambda parameters, c: torch.optim.AdamW(parameters, c.learning_rate, weight_decay=c.weight_decay, fused=True),
-    "sgd": lambda parameters, c: torch.optim.SGD(
-        parameters, c.learning_rate, momentum=0.9, nesterov=True, weight_decay=c.weight_decay, fused=True
-    ),
-    "rmsprop": lambda parameters, c: torch.optim.RMSprop(parameters, c.learning_rate, weight_decay=c.weight_decay),
+    "adam": (torch.optim.Adam, {"fused": True}),
+    "adamw": (torch.optim.AdamW, {"fused": True}),
+    "sgd": (torch.optim.SGD, {"fused": True, "momentum": 0.9, "nesterov": True}),
+    "rmsprop": (torch.optim.RMSprop, {}),
 }
 
 
@@ -48,7 +46,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 class TrainConfig:
     """Everything that decides a training beside data, model and seed.
 
-    epochs, batch_size, learning_rate (per step), weight_decay: as usual. optimizer: one of `OPTIMIZERS`.
+    epochs, batch_size, learning_rate (per step): as usual. optimizer: one of `OPTIMIZERS`. weight_decay: None takes torch's
+    default of the optimizer, 0.01 for AdamW (without it AdamW is Adam), 0 for the others.
     schedule: "constant", or "one_cycle" (see that function).
     augment: step -> amount, see `labkit.augment`. scale: "unit" leaves images in 0..1, "standard" subtracts the mean and
     divides by the deviation of the training images. label_smoothing: 0 to below 1. average: decay of an exponential moving average
@@ -60,7 +59,7 @@ class TrainConfig:
     batch_size: int = 32
     optimizer: str = "adam"
     learning_rate: float = 1e-3
-    weight_decay: float = 0.0
+    weight_decay: float | None = None
     schedule: str = "constant"
     augment: dict[str, float] = field(default_factory=dict)
     scale: str = "unit"
@@ -194,6 +193,13 @@ class _EarlyStopping:
         return row["epoch"] - self.best_epoch >= self.patience
 
 
+def make_optimizer(model, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimizer that `config` names, over all parameters of `model`."""
+    kind, options = OPTIMIZERS[config.optimizer]
+    decay = {} if config.weight_decay is None else {"weight_decay": config.weight_decay}
+    return kind(model.parameters(), config.learning_rate, **options, **decay)
+
+
 def step(model, batch, labels, optimizer, context, label_smoothing: float = 0.0) -> torch.Tensor:
     """Forward, loss, backward, one step of the optimizer; returns the loss, not yet waited for."""
     with context:
@@ -221,7 +227,7 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
     model, context = prepare(model, device, config.precision)
     images, labels = torch.from_numpy(train.images).to(device), _labels(train, model, device)
     generator = torch.Generator(device=device).manual_seed(seed)
-    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config)
+    optimizer = make_optimizer(model, config)
     steps = config.epochs * math.ceil(len(images) / config.batch_size)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[config.schedule](step / steps))
     average = copy.deepcopy(model) if config.average else None

@@ -27,7 +27,7 @@ DEFAULTS = {
     "batch_size": 32,
     "optimizer": "adam",
     "learning_rate": 0.001,
-    "weight_decay": 0.0,
+    "weight_decay": None,
     "schedule": "constant",
     "augment": {},
     "scale": "unit",
