@@ -79,6 +79,7 @@ def opencv() -> Check:
 
 
 def device() -> Check:
+    """What trains here, and in which number format it is fastest."""
     try:
         from labkit import training
     except (ImportError, RuntimeError, OSError) as error:
@@ -93,6 +94,7 @@ def disk(needed_gb: float = 2.0) -> Check:
 
 
 def data(data_dir: Path) -> list[Check]:
+    """One line a data set: imported or not."""
     from labkit import datasets
 
     checks = []

@@ -7,6 +7,7 @@ from labkit.scene import SIDES, across
 
 
 def ears(scene, canvas):
+    """Both ears, where no scarf and no long or fringed hair covers them."""
     who = scene.who
     if who.hair_top == "scarf" or (who.hair_top != "bald" and who.hair_style in ("long", "fringe")):
         return
@@ -21,6 +22,7 @@ def ears(scene, canvas):
 
 
 def brows(scene, skin):
+    """Both eyebrows; AU1, AU2 and AU4 move their landmarks."""
     thick = 0.055 * scene.who.brow_thickness
     inner, middle, outer = (scene.pair(name) for name in ("brow_inner", "brow_middle", "brow_outer"))
     spine = np.stack([moved(inner, -0.03, 0), 0.5 * (inner + middle), moved(middle, 0.06, 0), moved(outer, 0.03, 0)], 1)
@@ -82,6 +84,7 @@ FRAMES = ((36, 30, 30), (124, 84, 46), (60, 62, 70), (110, 40, 40))
 
 
 def glasses(scene, canvas):
+    """Frames, lenses and the light on them, where the person wears any."""
     kind, unit = scene.who.glasses, scene.unit
     if kind == "none":
         return
@@ -120,6 +123,7 @@ def nose(scene, skin):
 
 
 def lips(scene, skin):
+    """Both lips around the mouth's opening."""
     unit, tint = scene.unit, scene.who.lip_colour
     top, upper, lower, bottom = (scene.view.project(curve, 0.12) for curve in scene.lip_curves)
     colour = scene.skin * (0.90 - 0.08 * tint, 0.66 - 0.22 * tint, 0.66 - 0.14 * tint)
@@ -168,6 +172,7 @@ def upper_teeth(scene, canvas, upper, opening, gap):
 
 
 def beard_shapes(scene):
+    """The polygons in pixels that a kind of beard covers."""
     kind, (corner_x, corner_y), chin = scene.who.beard, scene.right["mouth_corner"], scene.right["chin"][1]
     top = scene.lip_curves[0]
     shapes = [] if kind == "none" else [scene.view.project(band(moved(top, 0, -0.13), top), 0.12)]
@@ -190,6 +195,7 @@ def beard_shapes(scene):
 
 
 def beard(scene, skin):
+    """Stubble, moustache, goatee or full beard, where the person has one."""
     shapes, unit = beard_shapes(scene), scene.unit
     if not shapes:
         return

@@ -65,6 +65,7 @@ def hair_behind(scene, canvas):
 
 
 def hair(scene, canvas):
+    """Hair in the person's style, shaded and with strands, or what is left of it around a bald head."""
     if scene.who.hair_top == "bald":
         shaved_sides(scene, canvas)
     if scene.who.hair_top in ("bald", "scarf"):
@@ -141,6 +142,7 @@ BRIMS = {
 
 
 def hat(scene, canvas):
+    """A beanie, cap or hat with a brim, where it is what covers the head."""
     if scene.who.hair_top != "hat":
         return
     kind, unit, width = scene.who.hat, scene.unit, (scene.who.face_width, 1)
@@ -175,6 +177,7 @@ def hat(scene, canvas):
 
 
 def scarf(scene, canvas):
+    """A scarf around head and neck, where it is what covers the head."""
     if scene.who.hair_top != "scarf":
         return
     colour, unit, width = np.array(scene.who.hat_colour, float), scene.unit, (scene.who.face_width, 1)

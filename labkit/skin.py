@@ -105,6 +105,7 @@ def texture(scene, skin):
 
 
 def freckles(scene, skin):
+    """Freckles over nose and cheeks, at the same places in every picture of a person."""
     amount = scene.who.freckles
     if amount <= 0:
         return
