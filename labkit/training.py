@@ -246,10 +246,10 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
                 if average:
                     _move_average(average, model, config.average)
             row = {"epoch": epoch, "train_loss": float(total) / len(images)}
-            if not math.isfinite(row["train_loss"]):
-                raise FloatingPointError(f"epoch {epoch}: the loss is no longer finite; try a lower learning rate")
             if validation:
                 row |= validate(average or model, validation, device, config.precision)
+            if not math.isfinite(row["train_loss"] + row.get("validation_loss", 0.0)):
+                raise FloatingPointError(f"epoch {epoch}: the loss is no longer finite; try a lower learning rate")
             history.rows.append(row)
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
