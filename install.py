@@ -35,17 +35,13 @@ def main() -> None:
     print("Setting up .venv: a few minutes, once.", flush=True)
     venv.create(VENV, with_pip=True)
     pip("-r", "requirements.txt")
-    pip("--no-deps", "--no-build-isolation" if has_setuptools() else "--quiet", "-e", ".")
+    pip("--no-deps", "-e", ".")
     if not opencv_imports():
         line = next(x for x in (ROOT / "requirements.txt").read_text().splitlines() if x.startswith("opencv-python=="))
         print("OpenCV's wheel needs libGL, which this machine lacks: taking the wheel without windows instead.", flush=True)
         subprocess.run([PYTHON, "-m", "pip", "uninstall", "-y", "opencv-python"], check=True)
         pip("--force-reinstall", "--no-deps", line.split()[0].replace("opencv-python", "opencv-python-headless"))
     STAMP.write_text(wanted())
-
-
-def has_setuptools() -> bool:
-    return subprocess.run([PYTHON, "-c", "import setuptools"], capture_output=True).returncode == 0
 
 
 if __name__ == "__main__":
