@@ -20,7 +20,8 @@ def wanted() -> str:
 
 
 def pip(*arguments: str) -> None:
-    subprocess.run([PYTHON, "-m", "pip", "--disable-pip-version-check", "install", *arguments], check=True)
+    if subprocess.run([PYTHON, "-m", "pip", "--disable-pip-version-check", "install", *arguments]).returncode:
+        sys.exit(f"pip could not install {' '.join(arguments)}; its own words are above. Mend that, then call make again.")
 
 
 def opencv_imports() -> bool:
