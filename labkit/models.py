@@ -10,11 +10,16 @@ processor cores train for 50 epochs in about a minute.
 Taught in notebooks 02 (the base model as a plain list of layers) and 03 (the parser).
 """
 
+import io
 import re
-from dataclasses import dataclass
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
+
+WEIGHTS = Path(__file__).parent / "weights"  # the networks that the project publishes, each with its model card
 
 CHANNELS = {64: 16, 32: 16, 16: 32, 8: 64, 4: 64}  # size of the map -> channels of the layers that take it
 
@@ -86,6 +91,7 @@ class FaceNet(nn.Module):
 
     def __init__(self, net: Net, in_channels: int, outputs: dict[str, int], multilabel: tuple[str, ...] = ()):
         super().__init__()
+        self.description = {"net": asdict(net), "in_channels": in_channels, "outputs": dict(outputs), "multilabel": list(multilabel)}
         self.multilabel = multilabel
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("deviation", torch.ones(in_channels))
@@ -123,3 +129,31 @@ def build(architecture: str, outputs: dict[str, int], multilabel: tuple[str, ...
 def count_parameters(model: nn.Module) -> int:
     """How many numbers training changes."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def save(path: str | Path, model: FaceNet, **meta) -> None:
+    """Keep a network in one file: weights, description, and `meta`, plain values only (classes, image size, data).
+    Written to a temporary name, then renamed."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    torch.save({"weights": weights, "network": model.description, "meta": meta}, temporary)
+    temporary.replace(path)
+
+
+def load(name: str | Path) -> tuple[FaceNet, dict]:
+    """`(network, meta)` of a file that `save` wrote, or of a published network by its name, such as "smile"; nothing in the
+    file is executed. Raises ValueError for another or a damaged file, FileNotFoundError where there is none."""
+    published = sorted(path.stem for path in WEIGHTS.glob("*.pt"))
+    path = WEIGHTS / f"{name}.pt" if str(name) in published else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"weights '{name}': expected a file, or one of {', '.join(published)}")
+    file = io.BytesIO(path.read_bytes())  # a file that cannot be opened is another fault than one that is damaged
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        network = content["network"]
+        model = FaceNet(Net(**network["net"]), network["in_channels"], network["outputs"], tuple(network["multilabel"]))
+        model.load_state_dict(content["weights"])
+        return model, content["meta"]
+    except Exception as error:  # where a file is damaged decides what torch raises: IndexError, struct.error, ...
+        raise ValueError(f"{path}: not a weights file of labkit ({type(error).__name__})") from error

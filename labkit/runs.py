@@ -126,7 +126,7 @@ class Store:
         if model is not None:
             folder = self.runs / result.key
             folder.mkdir(parents=True, exist_ok=True)
-            training.save(folder / "weights.pt", model, spec=result.spec)
+            models.save(folder / "weights.pt", model, spec=result.spec)
         self.rows.mkdir(parents=True, exist_ok=True)
         temporary = self.rows / f".{result.key}.{uuid.uuid4().hex}.tmp"
         temporary.write_text(json.dumps(asdict(result), indent=1) + "\n")
@@ -297,8 +297,6 @@ def trained_model(result: RunResult, store: Store, data_dir="data", progress: bo
     if not path.exists():
         model, _ = _train(spec, faces, progress)
         path.parent.mkdir(parents=True, exist_ok=True)
-        training.save(path, model, spec=result.spec)
+        models.save(path, model, spec=result.spec)
         return model
-    model = new_model(spec, faces)
-    model.load_state_dict(training.load(path)[0])
-    return model
+    return models.load(path)[0]

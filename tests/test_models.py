@@ -1,5 +1,10 @@
 """`labkit.models`: the block syntax, and the networks that it builds against the same layers written out by hand."""
 
+import os
+import pickle
+import warnings
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -148,3 +153,74 @@ def test_the_random_state_of_a_gpu_is_left_alone(monkeypatch):
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seen.append)
     models.build("1x16", {"side": 2}, seed=1)
     assert seen == []
+
+
+# Files
+
+
+def small_model(seed=0):
+    return models.build("1x16 1x8", {"side": 2, "marks": 3}, ("marks",), in_channels=1, seed=seed)
+
+
+def test_a_saved_network_comes_back_exactly(tmp_path):
+    model = small_model()
+    model.mean.fill_(0.4)
+    models.save(tmp_path / "weights.pt", model, classes={"side": ["right", "left"]}, size=16)
+    again, meta = models.load(tmp_path / "weights.pt")
+    assert meta == {"classes": {"side": ["right", "left"]}, "size": 16}
+    assert again.multilabel == ("marks",)
+    images = random_images(channels=1, size=16)
+    for name, scores in model(images).items():
+        torch.testing.assert_close(again(images)[name], scores, atol=0, rtol=0)
+    assert os.listdir(tmp_path) == ["weights.pt"]  # no temporary file is left
+
+
+def test_a_name_is_a_published_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    models.save(tmp_path / "frown.pt", small_model(), size=16)
+    assert models.load("frown")[1] == {"size": 16}
+    with pytest.raises(FileNotFoundError, match="weights 'smirk': expected a file, or one of frown"):
+        models.load("smirk")
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_file_with_code_in_it_is_refused_and_nothing_runs(tmp_path):
+    target = tmp_path / "executed"
+    content = {"weights": Bomb(target), "network": {}, "meta": {}}
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(content))
+    torch.save(content, tmp_path / "torch.pt")
+    for name in ("plain.pt", "torch.pt"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of the pickle's protocol
+            with pytest.raises(ValueError, match=rf"{name}: not a weights file of labkit"):
+                models.load(tmp_path / name)
+    assert not target.exists()
+    pickle.loads((tmp_path / "plain.pt").read_bytes())  # the same file does its harm where it is trusted
+    assert target.exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, about what it finds in there
+def test_any_other_or_damaged_file_is_refused(tmp_path):
+    models.save(tmp_path / "whole.pt", small_model())
+    whole = (tmp_path / "whole.pt").read_bytes()
+    random = np.random.default_rng(0)
+    contents = [b"", b"not weights\n", b"PK\3\4", b"X=\xcf\x94", b"\x89PNG\r\n\x1a\n"]
+    contents += [whole[: int(len(whole) * share)] for share in (0.02, 0.1, 0.5, 0.9, 0.99)]
+    contents += [random.bytes(n) for n in range(1, 60)]
+    for content in contents:
+        (tmp_path / "bad.pt").write_bytes(content)
+        with pytest.raises(ValueError, match=r"bad.pt: not a weights file of labkit"):
+            models.load(tmp_path / "bad.pt")
+    for other in (torch.zeros(3), [1, 2], {"weights": {}}, {"state_dict": {}}):
+        torch.save(other, tmp_path / "bad.pt")
+        with pytest.raises(ValueError, match=r"bad.pt: not a weights file of labkit"):
+            models.load(tmp_path / "bad.pt")
+    with pytest.raises(FileNotFoundError):
+        models.load(tmp_path / "missing.pt")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from labkit import datasets, metrics, runs, splits, training
+from labkit import datasets, metrics, models, runs, splits, training
 from labkit.runs import RunResult, RunSpec, Store
 from labkit.training import TrainConfig
 
@@ -311,7 +311,7 @@ def test_a_row_without_its_weights_is_trained_once_more(store, no_training, face
     third = runs.trained_model(result, store)
     for a, b, c in zip(*(model.state_dict().values() for model in (first, second, third))):
         assert torch.equal(a, b) and torch.equal(a, c)
-    assert training.load(weights)[1] == {"spec": SPEC.as_dict()}
+    assert models.load(weights)[1] == {"spec": SPEC.as_dict()}
 
 
 def test_many_writers_of_one_row_leave_one_whole_row(store):
@@ -333,7 +333,7 @@ def test_many_writers_of_one_row_leave_one_whole_row(store):
         assert store.read(result.key) in (None, result)  # never half a row
     assert faults == []
     assert store.read(result.key) == result
-    training.load(store.runs / result.key / "weights.pt")
+    models.load(store.runs / result.key / "weights.pt")
     assert files_of(store) == [f"reports/rows/{result.key}.json", f"runs/{result.key}/weights.pt"]
 
 

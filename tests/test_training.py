@@ -2,9 +2,6 @@
 
 import copy
 import math
-import os
-import pickle
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +15,6 @@ from labkit.training import TrainConfig
 pytestmark = pytest.mark.usefixtures("one_thread")
 BLOCKS = "1x16 1x8"
 SHORT = TrainConfig(epochs=3, batch_size=16, precision="float32")
-NO_BFLOAT16 = training.fast_precision(torch.device("cpu")) != "bfloat16"
 
 
 def new_model(outputs=None, multilabel=(), seed=0):
@@ -296,7 +292,25 @@ def test_dropout_is_off_while_predicting_and_on_while_training(faces):
     assert model.features[1].num_batches_tracked == 2 * 3
 
 
-@pytest.mark.skipif(NO_BFLOAT16, reason="this processor does not multiply bfloat16 faster than float32")
+def test_auto_takes_what_was_measured_to_be_fastest(monkeypatch):
+    nchw, nhwc = torch.contiguous_format, torch.channels_last
+    cpu = torch.device("cpu")
+    for slow, fast, layout in ((("bfloat16", nhwc), "float32", nchw), (("float32", nchw), "bfloat16", nhwc)):
+        times = {("float32", nchw): 2.0, ("float32", nhwc): 3.0, ("bfloat16", nhwc): 2.5} | {slow: 4.0}
+        monkeypatch.setattr(training, "cpu_times", lambda times=times: times)
+        assert training.fast_precision(cpu) == fast
+        model, context = training.prepare(new_model(), cpu, "auto")
+        assert model.features[2].weight.is_contiguous(memory_format=layout)
+        with context:
+            assert model(torch.zeros(1, 1, 16, 16))["side"].dtype == getattr(torch, fast)
+
+
+def test_both_precisions_are_measured_once():
+    times = training.cpu_times()
+    assert {precision for precision, _ in times} <= {"float32", "bfloat16"} and all(0 < t < 10 for t in times.values())
+    assert training.cpu_times() is times
+
+
 def test_bfloat16_and_float32_agree_roughly(faces):
     half, full = new_model(), new_model()
     histories = [fit(m, faces, config=replace(SHORT, epochs=5, precision=p)) for m, p in ((half, "bfloat16"), (full, "float32"))]
@@ -305,64 +319,6 @@ def test_bfloat16_and_float32_agree_roughly(faces):
     assert half.features[0].weight.dtype == torch.float32
     a, b = (training.predict(m, faces.images, "cpu", "auto")["side"] for m in (half, full))
     assert a.dtype == np.float32 and np.abs(a - b).max() < 0.1
-
-
-# Files
-
-
-def test_saved_weights_come_back_exactly(tmp_path, faces):
-    model = new_model()
-    fit(model, faces, config=replace(SHORT, epochs=1, scale="standard"))
-    training.save(tmp_path / "weights.pt", model, architecture=BLOCKS, classes={"side": ["right", "left"]}, size=16)
-    weights, meta = training.load(tmp_path / "weights.pt")
-    assert meta == {"architecture": BLOCKS, "classes": {"side": ["right", "left"]}, "size": 16}
-    again = new_model(seed=5)
-    again.load_state_dict(weights)
-    assert_same_weights(again, model, atol=0, rtol=0)
-    np.testing.assert_array_equal(predict(again, faces.images)["side"], predict(model, faces.images)["side"])
-    assert os.listdir(tmp_path) == ["weights.pt"]  # no temporary file is left
-
-
-class Bomb:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
-def test_a_file_with_code_in_it_is_refused_and_nothing_runs(tmp_path):
-    target = tmp_path / "executed"
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps({"weights": Bomb(target), "meta": {}}))
-    torch.save({"weights": Bomb(target), "meta": {}}, tmp_path / "torch.pt")
-    for name in ("plain.pt", "torch.pt"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of the pickle's protocol
-            with pytest.raises(ValueError, match=rf"{name}: not a weights file of labkit"):
-                training.load(tmp_path / name)
-    assert not target.exists()
-    pickle.loads((tmp_path / "plain.pt").read_bytes())  # the same file does its harm where it is trusted
-    assert target.exists()
-
-
-@pytest.mark.filterwarnings("ignore")  # torch's own, about what it finds in there
-def test_any_other_or_damaged_file_is_refused(tmp_path):
-    training.save(tmp_path / "whole.pt", new_model())
-    whole = (tmp_path / "whole.pt").read_bytes()
-    random = np.random.default_rng(0)
-    contents = [b"", b"not weights\n", b"PK\3\4", b"X=\xcf\x94", b"\x89PNG\r\n\x1a\n"]
-    contents += [whole[: int(len(whole) * share)] for share in (0.02, 0.1, 0.5, 0.9, 0.99)]
-    contents += [random.bytes(n) for n in range(1, 60)]
-    for content in contents:
-        (tmp_path / "bad.pt").write_bytes(content)
-        with pytest.raises(ValueError, match=r"bad.pt: not a weights file of labkit"):
-            training.load(tmp_path / "bad.pt")
-    for other in (torch.zeros(3), [1, 2], {"weights": {}}, {"state_dict": {}}):
-        torch.save(other, tmp_path / "bad.pt")
-        with pytest.raises(ValueError, match=r"bad.pt: not a weights file of labkit"):
-            training.load(tmp_path / "bad.pt")
-    with pytest.raises(FileNotFoundError):
-        training.load(tmp_path / "missing.pt")
 
 
 # What is refused
