@@ -138,23 +138,29 @@ def curves(lines: dict[str, list[tuple]], published: dict[str, list[tuple]], xla
 
 
 def comparison(rows: dict[str, dict[str, list[float]]], published: dict[str, float], xlabel: str = "test accuracy") -> Figure:
-    """Horizontal bars of means with standard deviations, one group a row, one bar a kind of images.
+    """One line a row and kind of images: each run as a small point, their mean ± one standard deviation as a large one. Points,
+    not bars, since the axis does not begin at 0.
 
     rows: row -> kind -> the figure of each run; published: row -> figure, a diamond."""
     kinds = list(dict.fromkeys(kind for of_row in rows.values() for kind in of_row))
-    figure, axes = _axes(7, 0.38 * len(rows) * len(kinds) + 1.1)
+    figure, axes = _axes(7, 0.3 * len(rows) * len(kinds) + 1.2)
     ax = axes[0, 0]
-    height = 0.8 / len(kinds)
+    step = 0.7 / len(kinds)
     for k, kind in enumerate(kinds):
-        places = [i + (k - (len(kinds) - 1) / 2) * height for i, of_row in enumerate(rows.values()) if kind in of_row]
-        values = [of_row[kind] for of_row in rows.values() if kind in of_row]
-        spread = [np.std(v, ddof=1) if len(v) > 1 else 0 for v in values]
-        ax.barh(places, [np.mean(v) for v in values], height * 0.9, xerr=spread, color=(SKY, ORANGE, GREEN)[k], capsize=3, label=kind)
+        shift, label = (k - (len(kinds) - 1) / 2) * step, kind
+        for i, values in enumerate(of_row.get(kind) for of_row in rows.values()):
+            if not values:  # a row without this kind, or whose runs all failed
+                continue
+            spread = np.std(values, ddof=1) if len(values) > 1 else 0
+            ax.plot(values, [i + shift] * len(values), ".", color=(BLUE, ORANGE, GREEN)[k], alpha=0.5)
+            ax.errorbar(np.mean(values), i + shift, xerr=spread, fmt="os^"[k % 3], color=(BLUE, ORANGE, GREEN)[k], capsize=3, label=label)
+            label = None
     shown = [i for i, name in enumerate(rows) if name in published]
-    ax.plot([published[name] for name in rows if name in published], shown, "D", color=RED, label="published", linestyle="none")
+    ax.plot([published[name] for name in rows if name in published], shown, "D", markerfacecolor="none", color=RED, label="published")
+    for i in range(1, len(rows)):
+        ax.axhline(i - 0.5, color="0.85", linewidth=0.7)
     ax.set_yticks(range(len(rows)), list(rows))
-    ax.invert_yaxis()
-    ax.set(xlabel=xlabel, xlim=(0.4, 1))
+    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from labkit import runs
 
 PROFILES = ("quick", "full")
+SETTINGS = ("spec", "profile", "seeds", "grid")  # of a row; all its other values are labels
+WHOLE = ("data", "split", "augment")  # settings that are replaced as a whole
 BUILTIN_IMAGES = 4000  # as many as GENKI-4K has, where built-in faces stand in for a data set
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: `labels` name it (column -> value), `specs` make it, one a seed."""
+    """One row of a table: `labels` name it (column -> value), `specs` make it, one a seed, and one a fold with `k_fold`."""
 
     labels: dict
     specs: tuple[runs.RunSpec, ...]
@@ -77,47 +79,57 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
     settings = plan["table"][id]
     of_profile = settings.get(profile, {})
     base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
-    seeds = of_profile.get("seeds", settings.get("seeds", [0]))
     folder = folder_of(reports_dir, profile, data)
     store = runs.Store(folder / "rows", Path(reports_dir) / "runs")
     if settings.get("measured"):
         return Table(id, profile, settings, (), folder, store, str(data_dir))
     grid, rows = of_profile.get("grid", settings.get("grid", {})), []
-    for labels, changes, own_seeds in _rows(settings.get("row", [{}]), grid, profile):
+    for labels, changes, seeds in _rows(settings.get("row", [{}]), grid, profile):
+        seeds = of_profile.get("seeds") or seeds or settings.get("seeds", [0])
         spec = merge(merge(base, changes), of_profile.get("spec", {}))
         if data:
             spec["data"] = {"name": data, "size": spec["data"]["size"]} | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
-            labels = labels | ({"images": data} if "images" in labels else {})
-        row = Row(labels, tuple(runs.RunSpec.from_dict({**spec, "seed": seed}) for seed in own_seeds or seeds))
-        if row not in rows:  # with other data, whole photographs and face crops are the same
+            spec["group"] = None  # which other data may not have
+        images = data or of_profile.get("images")
+        labels = labels | ({"images": images} if images and "images" in labels else {})
+        row = Row(labels, tuple(runs.RunSpec.from_dict(each) for seed in seeds for each in _folds({**spec, "seed": seed})))
+        if row not in rows:  # with other data than its own, whole photographs and face crops are the same
             rows.append(row)
     return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
 
 
 def merge(base: dict, changes: dict) -> dict:
-    """`base` with `changes` on top. Inner tables are merged too, but `data` and `augment` are replaced whole: half of one
-    data set's options means nothing to another."""
+    """`base` with `changes` on top. Inner tables are merged too, except those of `WHOLE`: half of one data set's options means
+    nothing to another."""
     merged = copy.deepcopy(base)
     for name, value in changes.items():
-        inner = isinstance(value, dict) and isinstance(merged.get(name), dict) and name not in ("data", "augment")
+        inner = isinstance(value, dict) and isinstance(merged.get(name), dict) and name not in WHOLE
         merged[name] = merge(merged[name], value) if inner else copy.deepcopy(value)
     return merged
 
 
+def _folds(spec: dict) -> list[dict]:
+    """`spec` once for each fold that its split has; other splits have one."""
+    split = spec["split"]
+    if split["kind"] != "k_fold" or "fold" in split:
+        return [spec]
+    return [{**spec, "split": {**split, "fold": fold}} for fold in range(split["folds"])]
+
+
 def _rows(rows: list[dict], grid: dict, profile: str):
     """(labels, changes, seeds of its own or None) of every row of this profile, times every combination of the grid
-    (`config.learning_rate` -> values)."""
+    (`config.learning_rate` -> values), the table's or its own."""
     for row in rows:
         if row.get("profile", profile) != profile:
             continue
-        labels = {name: value for name, value in row.items() if name not in ("spec", "profile", "seeds")}
-        for values in itertools.product(*grid.values()):
+        labels, own = {name: value for name, value in row.items() if name not in SETTINGS}, row.get("grid", grid)
+        for values in itertools.product(*own.values()):
             changes = copy.deepcopy(row.get("spec", {}))
-            for path, value in zip(grid, values):
+            for path, value in zip(own, values):
                 *tables, name = path.split(".")
                 place = changes
                 for table in tables:
                     place = place.setdefault(table, {})
                 place[name] = value
-            named = {path.split(".")[-1]: value for path, value in zip(grid, values)}
+            named = {path.split(".")[-1]: value for path, value in zip(own, values)}
             yield {**labels, **named}, changes, row.get("seeds")

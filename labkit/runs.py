@@ -37,7 +37,8 @@ class RunSpec:
     """One training. `data`: options of `datasets.load`; `split`: options of `splits.make` (its seed is this spec's unless
     it names one); `model`: a name or blocks, see `models.find`; `targets`: what the network predicts; `oversample`: the
     target whose classes are made equally frequent in training, or None; `copies`: so many stored copies of each training
-    image are added, see `augment.stored_copies`."""
+    image are added, see `augment.stored_copies`; `mirror`: what is measured is the mean prediction of an image and its mirror
+    image; `group`: a target of the data; the accuracy of each of its classes is measured too."""
 
     data: dict
     split: dict
@@ -47,6 +48,8 @@ class RunSpec:
     seed: int = 0
     oversample: str | None = None
     copies: int = 0
+    mirror: bool = False
+    group: str | None = None
 
     @classmethod
     def from_dict(cls, values: dict) -> "RunSpec":
@@ -152,7 +155,7 @@ def parts_of(spec: RunSpec, faces) -> dict:
 
 def new_model(spec: RunSpec, faces):
     """The untrained network of a spec: one head a target, as many outputs as it has classes."""
-    missing = [t for t in spec.targets if t not in faces.targets]
+    missing = [t for t in (*spec.targets, *filter(None, [spec.group])) if t not in faces.targets]
     if missing:
         raise ValueError(f"target '{missing[0]}': {faces.source} has {', '.join(faces.targets)}")
     outputs = {t: len(faces.classes[t]) for t in spec.targets}
@@ -160,10 +163,20 @@ def new_model(spec: RunSpec, faces):
     return models.build(spec.model, outputs, multilabel, faces.images.shape[-1], spec.seed)
 
 
-def _measure(model, faces, targets, precision) -> dict:
-    predicted = training.predict(model, faces.images, precision=precision)
-    measure = {True: metrics.multilabel, False: metrics.classification}
-    return {t: measure[faces.is_multilabel(t)](faces.targets[t], predicted[t], faces.classes[t]) for t in targets}
+def _measure(model, faces, spec: RunSpec) -> dict:
+    """target -> its figures; with `spec.group` also `by_group`: class of the group -> its figures."""
+    predicted = training.predict(model, faces.images, precision=spec.config.precision, mirror=spec.mirror)
+
+    def figures(target, index):
+        measure = metrics.multilabel if faces.is_multilabel(target) else metrics.classification
+        return measure(faces.targets[target][index], predicted[target][index], faces.classes[target])
+
+    measured = {target: figures(target, slice(None)) for target in spec.targets}
+    if spec.group:
+        members = {name: faces.targets[spec.group] == i for i, name in enumerate(faces.classes[spec.group])}
+        for target in spec.targets:
+            measured[target]["by_group"] = {name: figures(target, index) for name, index in members.items() if index.any()}
+    return measured
 
 
 def _train(spec: RunSpec, faces, progress):
@@ -182,7 +195,7 @@ def _train(spec: RunSpec, faces, progress):
     seconds = time.perf_counter() - start
     rounded = [{name: round(value, 5) for name, value in row.items()} for row in history.rows]
     return model, {
-        "metrics": {name: _measure(model, part, spec.targets, spec.config.precision) for name, part in parts.items()},
+        "metrics": {name: _measure(model, part, spec) for name, part in parts.items()},
         "history": rounded,
         "stopped": history.stopped,
         "precision": training.fast_precision(training.best_device()) if spec.config.precision == "auto" else spec.config.precision,

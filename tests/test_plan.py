@@ -72,6 +72,53 @@ profile = "quick"
     assert other.specs[0].data["name"] == "builtin"
 
 
+def test_a_row_has_its_own_grid_seeds_and_one_spec_a_fold(tmp_path):
+    folder = write(
+        tmp_path,
+        """
+[table.t]
+lab = "smile"
+seeds = [0, 1]
+grid = {"config.batch_size" = [8, 16]}
+quick = {images = "built-in faces", seeds = [3], spec.data = {name = "builtin", n = 10, size = 64}}
+[[table.t.row]]
+images = "photographs"
+seeds = [0]
+spec.data = {name = "genki4k", view = "photo", size = 64}
+[[table.t.row]]
+images = "crops"
+grid = {}
+spec.data = {name = "genki4k", view = "face", size = 64}
+spec.split = {kind = "k_fold", folds = 3}
+""",
+    )
+    first, second, folds = plan.read_table("t", "full", reports_dir=folder).rows
+    assert [s.config.batch_size for s in (*first.specs, *second.specs)] == [8, 16]
+    expected = [(seed, {"kind": "k_fold", "folds": 3, "fold": fold}) for seed in (0, 1) for fold in range(3)]
+    assert folds.labels == {"images": "crops"} and [(s.seed, s.split) for s in folds.specs] == expected
+    quick = plan.read_table("t", "quick", reports_dir=folder)
+    assert {row.labels["images"] for row in quick.rows} == {"built-in faces"}
+    assert {s.data["name"] for row in quick.rows for s in row.specs} == {"builtin"}
+    assert [s.seed for row in quick.rows for s in row.specs] == [3] * 5
+
+
+def test_rows_that_become_the_same_stand_once(tmp_path):
+    folder = write(
+        tmp_path,
+        """
+[table.t]
+lab = "smile"
+quick = {images = "built-in faces", seeds = [3], spec.data = {name = "builtin", n = 10, size = 64}}
+[[table.t.row]]
+images = "photographs"
+seeds = [0]
+[[table.t.row]]
+images = "crops"
+""",
+    )
+    assert len(plan.read_table("t", "quick", reports_dir=folder).rows) == 1
+
+
 def test_wrong_names(tmp_path):
     folder = write(tmp_path, '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nspec.config = {epoch = 3}\n')
     with pytest.raises(ValueError, match="table 'u': expected one of t"):

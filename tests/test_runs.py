@@ -86,10 +86,13 @@ def test_the_key_is_stable():
     assert same.key("f" * 64) == SPEC.key("f" * 64)
 
 
+OWN_DEFAULTS = {"config": DEFAULTS, "seed": 0, "oversample": None, "copies": 0, "mirror": False, "group": None}
+
+
 def test_a_setting_that_is_added_later_leaves_kept_rows_as_they_are(store):
     """A default is not in the key: so it may not change either, unless the engine's number is raised with it."""
     defaults = RunSpec({"name": "builtin"}, {"kind": "random"}, "tiny", ("smile",)).as_dict()
-    assert (runs.ENGINE, *(defaults[name] for name in ("config", "seed", "oversample", "copies"))) == (1, DEFAULTS, 0, None, 0), (
+    assert (runs.ENGINE, *(defaults[name] for name in OWN_DEFAULTS)) == (1, *OWN_DEFAULTS.values()), (
         "a default changed: kept rows would stand for another training than theirs. Raise runs.ENGINE and change it here too; "
         "a setting that is new needs only a line here"
     )
@@ -109,6 +112,8 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
         "seed": 1,
         "oversample": "side",
         "copies": 2,
+        "mirror": True,
+        "group": "side",
     }
     assert set(others) == set(asdict(SPEC))
     keys = [SPEC.key("a"), SPEC.key("b"), *(replace(SPEC, **{name: value}).key("a") for name, value in others.items())]
@@ -131,7 +136,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
     keys += [spec.key("a") for spec in changed]
     monkeypatch.setattr(runs, "ENGINE", runs.ENGINE + 1)
     keys.append(SPEC.key("a"))
-    assert len(set(keys)) == len(keys) == 22
+    assert len(set(keys)) == len(keys) == 24
     assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in keys)
 
 
@@ -226,6 +231,25 @@ def test_oversampling_adds_copies_to_training_alone(store, monkeypatch, faces):
     assert set(train.names) == set(parts["train"].names)
     assert validation.names.tolist() == parts["validation"].names.tolist()
     assert result.metrics["train"]["side"]["n"] == 18  # measured on the images themselves, not on their copies
+
+
+def test_mirror_measures_the_mean_with_the_mirror_image(store, faces):
+    """Bright left and bright right halves change places in the mirror: a network that tells them apart then knows nothing."""
+    plain, _ = run(replace(SPEC, config=replace(SPEC.config, epochs=10)), store)
+    mirrored, _ = run(replace(SPEC, config=replace(SPEC.config, epochs=10), mirror=True), store)
+    assert plain.value("log_loss") < 0.1 and mirrored.value("log_loss") > 0.5
+
+
+def test_each_class_of_a_group_is_measured(store, faces):
+    result, _ = run(replace(SPEC, targets=("side", "marks"), group="side"), store)
+    test = runs.parts_of(SPEC, faces)["test"].targets["side"]
+    whole, groups = result.metrics["test"]["side"], result.metrics["test"]["side"]["by_group"]
+    assert {name: g["n"] for name, g in groups.items()} == {"right": (test == 0).sum(), "left": (test == 1).sum()}
+    assert sum(g["accuracy"] * g["n"] for g in groups.values()) == pytest.approx(whole["accuracy"] * whole["n"])
+    assert groups["left"]["per_class"]["left"]["recall"] == groups["left"]["accuracy"]
+    assert set(result.metrics["test"]["marks"]["by_group"]) == {"right", "left"}
+    with pytest.raises(ValueError, match="target 'pose': two halves has side, marks"):
+        runs.new_model(replace(SPEC, group="pose"), faces)
 
 
 def test_several_targets_are_measured_each_in_its_way(store):
