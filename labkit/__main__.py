@@ -133,6 +133,20 @@ def report(
 
 
 @app.command()
+def publish(
+    name: Annotated[str, typer.Argument(help="A network that `[weights]` of the plan names, e.g. smile.")],
+    data_dir: DataDir = DATA_DIR,
+    reports_dir: Annotated[Path, typer.Option(help="Where plan.toml and the kept rows lie.")] = REPORTS_DIR,
+) -> None:
+    """Write labkit/weights/NAME.pt, the network of a kept row of the full report; its model card beside it is written by hand."""
+    from labkit import models, plan, runs
+
+    table, spec = plan.published_spec(name, data_dir, reports_dir)
+    result = runs.publish(spec, table.store, models.WEIGHTS / f"{name}.pt", data_dir)
+    print(f"{models.WEIGHTS / f'{name}.pt'}: row {result.key}, test accuracy {result.value():.4f}")
+
+
+@app.command()
 def bench(
     model: Annotated[str, typer.Option(help="One model; default all.")] = "",
     rounds: Annotated[int, typer.Option(help="How often the two loops take turns.", min=1)] = 7,

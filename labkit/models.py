@@ -39,6 +39,7 @@ class Net:
 
 ARCHITECTURES = {
     "smile-base": Net("1x64 2x32 2x16 1x8"),
+    "smile-final": Net("1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2, pool=True),
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),
 }
 

@@ -98,6 +98,15 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
     return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
 
 
+def published_spec(name: str, data_dir="data", reports_dir="reports") -> tuple[Table, runs.RunSpec]:
+    """The table and the spec whose network is published as `name`. Raises ValueError for a name that `[weights]` does not have."""
+    weights = read_plan(reports_dir)["weights"]
+    if name not in weights:
+        raise ValueError(f"weights '{name}': expected one of {', '.join(weights)}")
+    table = read_table(weights[name]["table"], "full", data_dir=data_dir, reports_dir=reports_dir)
+    return table, table.rows[weights[name]["row"]].specs[0]
+
+
 def merge(base: dict, changes: dict) -> dict:
     """`base` with `changes` on top. Inner tables are merged too, except those of `WHOLE`: half of one data set's options means
     nothing to another."""

@@ -300,16 +300,33 @@ def _train_on_workers(todo: dict, data_dir, workers: int, scheduler: str):
 
 
 def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):
-    """The network of a kept row. Where the clone has the row but not its weights, it is trained once more. Raises ValueError
-    where the data is no longer what the row was trained on."""
+    """The network of a kept row: of those that are published or in the store. Where neither has it, it is trained once more.
+    Raises ValueError where the data is no longer what the row was trained on."""
+    for published in models.WEIGHTS.glob("*.pt"):
+        model, meta = models.load(published)
+        if meta["row"] == result.key:
+            return model
     spec = RunSpec.from_dict(result.spec)
     faces = faces_of(spec, data_dir)
     if faces.fingerprint != result.fingerprint:
         raise ValueError(f"row {result.key} was trained on other data than {spec.data['name']} holds now; run it again")
     path = store.runs / result.key / "weights.pt"
-    if not path.exists():
-        model, _ = _train(spec, faces, progress)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        models.save(path, model, spec=result.spec)
-        return model
-    return models.load(path)[0]
+    if path.exists():
+        return models.load(path)[0]
+    model, _ = _train(spec, faces, progress)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    models.save(path, model, spec=result.spec)
+    return model
+
+
+def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data") -> RunResult:
+    """Write the network of a kept row to `path`, with all that using it takes: row, classes, size and channels of the images,
+    whether predictions average the mirror image, and the data. Raises ValueError for a row that is not kept."""
+    result, faces = kept(spec, store, data_dir), faces_of(spec, data_dir)
+    if result is None:
+        raise ValueError(f"{path}: its row is not kept yet; train it first")
+    model = trained_model(result, store, data_dir)
+    classes = {target: list(faces.classes[target]) for target in spec.targets}
+    size, channels = faces.images.shape[-2:]
+    models.save(path, model, row=result.key, classes=classes, size=size, channels=channels, mirror=spec.mirror, data=faces.source)
+    return result

@@ -361,6 +361,21 @@ def test_many_writers_of_one_row_leave_one_whole_row(store):
     assert files_of(store) == [f"reports/rows/{result.key}.json", f"runs/{result.key}/weights.pt"]
 
 
+def test_a_published_network_needs_neither_store_nor_data(store, tmp_path, monkeypatch, faces):
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    with pytest.raises(ValueError, match="its row is not kept yet"):
+        runs.publish(SPEC, store, tmp_path / "halves.pt")
+    run(SPEC, store)
+    result = runs.publish(SPEC, store, tmp_path / "halves.pt")
+    network, meta = models.load("halves")
+    assert (meta["classes"], meta["size"], meta["channels"], meta["mirror"]) == ({"side": ["right", "left"]}, 16, 1, False)
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: pytest.fail("the data was read"))
+    again = runs.trained_model(result, runs.Store(tmp_path / "no", tmp_path / "no"))
+    expected = training.predict(network, faces.images, precision="float32")["side"]
+    assert np.array_equal(training.predict(again, faces.images, precision="float32")["side"], expected)
+    assert np.mean(expected.argmax(1) == faces.targets["side"]) > 0.9
+
+
 # The golden row
 
 GOLDEN_FACES = "2671261a8abf"
