@@ -74,11 +74,14 @@ def test_a_slip_in_the_blocks_is_named(blocks, message):
 def test_find_takes_a_name_or_blocks():
     assert models.find("smile-base") == Net(BASE)
     assert models.find("2x16 1x8") == Net("2x16 1x8")
-    with pytest.raises(ValueError, match="architecture 'smile': expected blocks like '1x64 2x32', or one of smile-base, tiny"):
+    with pytest.raises(
+        ValueError,
+        match="architecture 'smile': expected blocks like '1x64 2x32', layers like '32k3 64k3/', or one of smile-base",
+    ):
         models.find("smile")
     with pytest.raises(ValueError, match="block 2 of '1x64 1x63': size 63 is not one of"):
         models.find("1x64 1x63")
-    assert all(models.parse_blocks(net.blocks) for net in models.ARCHITECTURES.values())
+    assert models.find("32k3 64k3/") == Net("32k3 64k3/")
 
 
 def test_the_base_model_is_the_plain_list_of_layers():
@@ -224,3 +227,62 @@ def test_any_other_or_damaged_file_is_refused(tmp_path):
             models.load(tmp_path / "bad.pt")
     with pytest.raises(FileNotFoundError):
         models.load(tmp_path / "missing.pt")
+
+
+@pytest.mark.parametrize(
+    ("number", "parameters"),
+    list(enumerate((6553991, 6553991, 2130311, 2130311, 314023, 2393543, 6783559, 7836039, 6634343), 1)),
+)
+def test_the_nine_emotion_networks_have_the_printed_counts(number, parameters):
+    model = models.build(f"emotion-{number}", {"emotion": 7}, in_channels=1)
+    assert models.count_parameters(model) == parameters
+    assert model.eval()(random_images(channels=1, size=48))["emotion"].shape == (3, 7)
+
+
+def test_emotion_7_is_the_same_layers_written_out():
+    model = models.build("emotion-7", {"emotion": 7}, in_channels=1).eval()
+    by_hand = nn.Sequential(
+        nn.Conv2d(1, 32, 5, padding="same"),
+        nn.LeakyReLU(0.01),
+        nn.Conv2d(32, 64, 5, padding="same"),
+        nn.LeakyReLU(0.01),
+        nn.BatchNorm2d(64),
+        nn.MaxPool2d(2),
+        nn.Conv2d(64, 128, 7, padding="same"),
+        nn.LeakyReLU(0.01),
+        nn.Conv2d(128, 256, 7, padding="same"),
+        nn.LeakyReLU(0.01),
+        nn.BatchNorm2d(256),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(256 * 12 * 12, 128),
+        nn.BatchNorm1d(128),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(128, 32),
+        nn.BatchNorm1d(32),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(32, 7),
+    ).eval()
+    copy_weights(model, by_hand)
+    images = random_images(channels=1, size=48)
+    with torch.no_grad():
+        assert torch.allclose(model(images)["emotion"], by_hand(images), atol=1e-5)
+
+
+def test_normalisation_stands_before_or_after_the_activation():
+    def kinds(architecture):
+        return [type(layer).__name__ for layer in models.build(architecture, {"emotion": 7}, in_channels=1).features]
+
+    assert kinds("emotion-3")[:4] == ["Conv2d", "ReLU", "BatchNorm2d", "MaxPool2d"]
+    assert kinds("emotion-4")[:4] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
+    assert kinds("emotion-8").count("BatchNorm2d") == 2 and "BatchNorm2d" not in kinds("emotion-9")
+
+
+@pytest.mark.parametrize("text", ["32k3 64k4", "32k", "k3", "0k3", "32k3 64x3", "32k3//"])
+def test_a_slip_in_the_layers_is_named(text):
+    with pytest.raises(ValueError, match=r"of '.*': expected CkK"):
+        models.parse_layers(text)
+    with pytest.raises(ValueError, match="expected"):
+        models.find(text)
