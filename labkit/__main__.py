@@ -133,6 +133,21 @@ def report(
 
 
 @app.command()
+def evaluate(
+    weights: Annotated[str, typer.Argument(help="A published network by its name, e.g. smile, or a weights file.")],
+    data: Annotated[str, typer.Argument(help="An imported data set by its name, builtin, or a file or folder that `data import` reads.")],
+    split: Annotated[str, typer.Option(help="One of the data set's official splits, e.g. public_test; default all images.")] = "",
+    data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Measure any kept network on any data set: accuracy, macro figures, log loss, calibration error, per class, time a face."""
+    from labkit import evaluation
+
+    result = evaluation.evaluate(weights, data, split, data_dir)
+    show(evaluation.flat(result), as_json, evaluation.text(result))
+
+
+@app.command()
 def publish(
     name: Annotated[str, typer.Argument(help="A network that `[weights]` of the plan names, e.g. smile.")],
     data_dir: DataDir = DATA_DIR,

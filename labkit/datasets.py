@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from labkit import archives, pictures, readers
 from labkit.faces import FaceSet
 from labkit.sources import SOURCES, Source
 
-__all__ = ["SOURCES", "DataMissing", "Source", "available", "check", "import_data", "load"]
+__all__ = ["SOURCES", "DataMissing", "Source", "available", "check", "import_data", "imported", "load", "views"]
 
 CACHE_VERSION = 1  # raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes
 BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
@@ -189,7 +190,7 @@ def _rendered(source, reading, progress):
 def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     """The data set `name` as a `FaceSet`: "builtin", or what `import_data` put into `data_dir`.
 
-    size: pixels a side; None = as cached (GENKI-4K 96, FER2013 and CK+48 48, CK+ 300, attributes 200).
+    size: pixels a side; None = as cached (GENKI-4K and folders 96, FER2013 and CK+48 48, CK+ 300, attributes 200).
     view: which cut of the pictures; None = the first that the data set has. GENKI-4K: "photo", the whole photograph, or "face".
     options: for "builtin" those of `labkit.synthetic.make`; else n (at most so many images, evenly spread over the
         whole) and colour (False = grey).
@@ -210,6 +211,26 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     if options.get("colour") and faces.images.shape[-1] == 1:
         raise ValueError(f"{name}: colour=True, but its images are grey")
     return faces.grey() if options.get("colour") is False else faces
+
+
+def views(name, data_dir="data") -> list[str]:
+    """The views that `load` has of a data set."""
+    return ["face"] if name == "builtin" else _about(name, Path(data_dir) / name)["views"]
+
+
+@contextmanager
+def imported(file, progress=True):
+    """`(name, data_dir)` for `load`: the data set in `file`, an archive, folder or table of any layout that can be imported,
+    there until the end of the block.
+
+    Which data set it is, its file names tell; what looks like none is read as folders of classes. Raises what `import_data` raises.
+    """
+    with archives.open_files(file) as files:
+        likely = [name for name, source in SOURCES.items() if any(re.search(source.sign, member) for member in files.sizes)]
+    name = likely[0] if likely else "folders"
+    with tempfile.TemporaryDirectory() as folder:
+        import_data(name, file, folder, progress)
+        yield name, folder
 
 
 def available(name, data_dir="data") -> bool:

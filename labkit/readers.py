@@ -34,6 +34,9 @@ CkRow = namedtuple("CkRow", "where subject sequence number units emotion names")
 
 ATTRIBUTE_PIXELS = 200  # as in the published report
 
+SMILES = ("not smiling", "smiling")
+KNOWN_CLASSES = {"emotion": EMOTIONS, "smile": SMILES}  # folders with these names mean these targets
+
 
 class WrongLayout(ValueError):
     """The files are not laid out as this data set is; the message says what was expected."""
@@ -114,7 +117,7 @@ def read_genki4k(files, track=iter) -> Reading:
         layout="as downloaded",
         names=_basenames(members),
         targets={"smile": poses[:, 0].astype(np.int64), "pose": (np.abs(poses[:, 1]) > TURNED_RADIANS).astype(np.int64)},
-        classes={"smile": ("not smiling", "smiling"), "pose": ("frontal", "turned")},
+        classes={"smile": SMILES, "pose": ("frontal", "turned")},
         views={"photo": (PHOTO_PIXELS, 3), "face": (PHOTO_PIXELS, 3)},
         files=files,
         pictures=np.array(members),
@@ -356,6 +359,34 @@ def read_attributes(files, track=iter) -> Reading:
         **(attribute_tables.celeba_columns(place, table.names) if table.layout == "celeba" else {}),
     )
     return reading.take(np.array(kept, int))
+
+
+# Folders of one's own
+
+
+def read_folders(files, track=iter) -> Reading:
+    """Pictures sorted into folders, each named as its class: `happy/anna.jpg`, `sad/ben.png`, at any depth.
+
+    target: emotion where every folder is one of its seven, smile where they are `smiling` and `not smiling`, else class, with the
+    folders' names in natural order. Both the whole picture and the face are kept.
+    """
+    members = [name for name in files.ending(*pictures.ENDINGS) if "/" in name]
+    if not members:
+        raise WrongLayout("expected folders named as their class with pictures in them: happy/anna.jpg ... sad/ben.png")
+    folders = [member.split("/")[-2].lower() for member in members]
+    found = sorted(set(folders), key=archives.natural_key)
+    target = next((name for name, known in KNOWN_CLASSES.items() if set(found) <= set(known)), "class")
+    classes = KNOWN_CLASSES.get(target, tuple(found))
+    return Reading(
+        layout="folders of classes",
+        names=_basenames(members),
+        targets={target: np.array([classes.index(folder) for folder in folders], np.int64)},
+        classes={target: classes},
+        views={"face": (PHOTO_PIXELS, 3), "photo": (PHOTO_PIXELS, 3)},
+        files=files,
+        pictures=np.array(members),
+        render=_photo_and_face,
+    )
 
 
 # What the readers share

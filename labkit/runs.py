@@ -319,14 +319,27 @@ def trained_model(result: RunResult, store: Store, data_dir="data", progress: bo
     return model
 
 
+def about(spec: RunSpec, faces) -> dict:
+    """What using the network of a spec takes beside its weights: classes of each target, size, channels and view of the images,
+    whether predictions average the mirror image, the data, and the keys of the pixels that it was trained on."""
+    size, channels = faces.images.shape[-2:]
+    return {
+        "classes": {target: list(faces.classes[target]) for target in spec.targets},
+        "size": size,
+        "channels": channels,
+        "view": spec.data.get("view"),
+        "mirror": spec.mirror,
+        "data": faces.source,
+        "trained_on": torch.from_numpy(splits.pixel_keys(parts_of(spec, faces)["train"].images)),
+    }
+
+
 def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data") -> RunResult:
-    """Write the network of a kept row to `path`, with all that using it takes: row, classes, size and channels of the images,
-    whether predictions average the mirror image, and the data. Raises ValueError for a row that is not kept."""
-    result, faces = kept(spec, store, data_dir), faces_of(spec, data_dir)
+    """Write the network of a kept row to `path`, with its key and all that `about` says. Raises ValueError for a row that is not
+    kept."""
+    result = kept(spec, store, data_dir)
     if result is None:
         raise ValueError(f"{path}: its row is not kept yet; train it first")
     model = trained_model(result, store, data_dir)
-    classes = {target: list(faces.classes[target]) for target in spec.targets}
-    size, channels = faces.images.shape[-2:]
-    models.save(path, model, row=result.key, classes=classes, size=size, channels=channels, mirror=spec.mirror, data=faces.source)
+    models.save(path, model, row=result.key, **about(spec, faces_of(spec, data_dir)))
     return result

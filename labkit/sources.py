@@ -90,4 +90,13 @@ SOURCES = {
         sign=r"(^|/)list_attr_celeba\.(txt|csv)$",
         reader=readers.read_attributes,
     ),
+    "folders": Source(
+        title="Your own folders",
+        holds="your own pictures, sorted into one folder a class",
+        licence="your own: ask the people in them",
+        get="sort pictures into folders named as their class",
+        layouts=("happy/anna.jpg ... sad/ben.png", "smiling/1.jpg ... not smiling/2.jpg", "the same zipped"),
+        sign=r"(^|/)(smiling|not smiling)/[^/]+$",
+        reader=readers.read_folders,
+    ),
 }

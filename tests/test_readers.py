@@ -375,3 +375,14 @@ def test_attributes_refuse(tmp_path):
     refuse(tmp_path, "attributes", twice, "'a.png' may be x/a.png or y/a.png")
     two = write(tmp_path / "two", files | {"one.csv": OWN, "two.csv": OWN})
     refuse(tmp_path, "attributes", two, "found one.csv, two.csv; give the one meant")
+
+
+def test_folders_of_classes(tmp_path):
+    files = {f"mine/{kind}/{i}.png": encoded(noise(40, 60)) for kind in ("Happy", "sad") for i in range(2)}
+    faces, _ = load(tmp_path, "folders", zipped(tmp_path / "f.zip", files), view="photo")
+    assert faces.counts("emotion") == dict(zip(readers.EMOTIONS, (0, 0, 0, 2, 2, 0, 0))) and faces.images.shape == (4, 96, 96, 3)
+    animals = {f"{kind}/{i}.jpg": encoded(noise(40, 60), ".jpg") for kind in ("10", "9") for i in range(3)}
+    faces, _ = load(tmp_path, "folders", write(tmp_path / "g", animals))
+    assert faces.counts("class") == {"9": 3, "10": 3}
+    with pytest.raises(ValueError, match="is not laid out as Your own folders: expected folders named as their class"):
+        load(tmp_path, "folders", zipped(tmp_path / "flat.zip", {"a.png": encoded(noise(40, 60))}))

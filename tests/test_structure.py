@@ -42,6 +42,7 @@ ALLOWED = {
     "training": "augment metrics",
     "cluster": "",
     "runs": "augment datasets splits models training metrics cluster",
+    "evaluation": "faces datasets metrics models runs splits training",
     # reports
     "plan": "runs",
     "figures": "",
