@@ -38,7 +38,14 @@ def one_cycle(done: float) -> float:
 
 SCHEDULES = {"constant": lambda done: 1.0, "one_cycle": one_cycle}
 SCALES = ("unit", "standard")
+# logits (B, K), class indices (B,), label smoothing -> loss of each image (B,)
+LOSSES = {
+    "cross_entropy": lambda z, y, smoothing: F.cross_entropy(z, y, reduction="none", label_smoothing=smoothing),
+    "softmax_twice": lambda z, y, smoothing: F.cross_entropy(z.softmax(1), y, reduction="none", label_smoothing=smoothing),
+    "multi_margin": lambda z, y, _: F.multi_margin_loss(z, y, reduction="none"),
+}
 PRECISIONS = ("auto", "float32", "bfloat16")
+CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "scale": SCALES, "loss": LOSSES, "precision": PRECISIONS}
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class TrainConfig:
     default of the optimizer, 0.01 for AdamW (without it AdamW is Adam), 0 for the others.
     schedule: "constant", or "one_cycle" (see that function).
     augment: step -> amount, see `labkit.augment`. scale: "unit" leaves images in 0..1, "standard" subtracts the mean and
-    divides by the deviation of the training images. label_smoothing: 0 to below 1. average: decay of an exponential moving average
+    divides by the deviation of the training images. loss: one of `LOSSES`; "softmax_twice" is a common mistake, kept so that its
+    price can be measured. label_smoothing: 0 to below 1. average: decay of an exponential moving average
     of the weights, which replaces them at the end; 0 = none. patience: epochs without a better validation loss after which
     training stops; None = never. precision: "auto" takes the fastest of the device.
     """
@@ -62,13 +70,14 @@ class TrainConfig:
     schedule: str = "constant"
     augment: dict[str, float] = field(default_factory=dict)
     scale: str = "unit"
+    loss: str = "cross_entropy"
     label_smoothing: float = 0.0
     average: float = 0.0
     patience: int | None = None
     precision: str = "auto"
 
     def __post_init__(self):
-        for name, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("scale", SCALES), ("precision", PRECISIONS)):
+        for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}: expected one of {', '.join(choices)}, got '{getattr(self, name)}'")
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
@@ -166,15 +175,16 @@ def to_batch(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
-def loss(logits: dict, targets: dict, label_smoothing: float = 0.0) -> torch.Tensor:
-    """Sum over the targets of the mean cross entropy over the labelled images: softmax for class indices (-1 left out),
-    sigmoid for 0/1 labels (NaN left out). A target without any label in the batch adds 0."""
+def loss(logits: dict, targets: dict, label_smoothing: float = 0.0, kind: str = "cross_entropy") -> torch.Tensor:
+    """Sum over the targets of the mean loss over the labelled images: `LOSSES[kind]` for class indices (-1 left out), cross
+    entropy of the sigmoid for 0/1 labels (NaN left out). A target without any label in the batch adds 0."""
     total = torch.zeros((), device=next(iter(logits.values())).device)
     for name, labels in targets.items():
         scores = logits[name].float()
         if labels.ndim == 1:
-            summed = F.cross_entropy(scores, labels, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing)
-            count = (labels != -1).sum()
+            labelled = labels != -1
+            each = LOSSES[kind](scores, labels.clamp(min=0), label_smoothing)
+            summed, count = (each * labelled).sum(), labelled.sum()
         else:
             coded = ~labels.isnan()
             each = F.binary_cross_entropy_with_logits(scores, labels.nan_to_num(), reduction="none")
@@ -226,11 +236,11 @@ def make_optimizer(model, config: TrainConfig) -> torch.optim.Optimizer:
     return kind(model.parameters(), config.learning_rate, **options, **decay)
 
 
-def step(model, batch, labels, optimizer, context, label_smoothing: float = 0.0) -> torch.Tensor:
+def step(model, batch, labels, optimizer, context, label_smoothing: float = 0.0, kind: str = "cross_entropy") -> torch.Tensor:
     """Forward, loss, backward, one step of the optimizer; returns the loss, not yet waited for."""
     with context:
         logits = model(batch)
-    value = loss(logits, labels, label_smoothing)
+    value = loss(logits, labels, label_smoothing, kind)
     optimizer.zero_grad()
     value.backward()
     optimizer.step()
@@ -267,7 +277,7 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
             for index in order.split(config.batch_size):
                 batch = augment.augment(to_batch(images[index]), config.augment, generator)
                 batch_labels = {name: values[index] for name, values in labels.items()}
-                total += len(index) * step(model, batch, batch_labels, optimizer, context, config.label_smoothing)
+                total += len(index) * step(model, batch, batch_labels, optimizer, context, config.label_smoothing, config.loss)
                 scheduler.step()
                 if average:
                     _move_average(average, model, config.average)

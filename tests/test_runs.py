@@ -31,6 +31,7 @@ DEFAULTS = {
     "schedule": "constant",
     "augment": {},
     "scale": "unit",
+    "loss": "cross_entropy",
     "label_smoothing": 0.0,
     "average": 0.0,
     "patience": None,
@@ -126,6 +127,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
         "schedule": "one_cycle",
         "augment": {"mirror": 0.5},
         "scale": "standard",
+        "loss": "multi_margin",
         "label_smoothing": 0.1,
         "average": 0.9,
         "patience": 2,
@@ -136,7 +138,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
     keys += [spec.key("a") for spec in changed]
     monkeypatch.setattr(runs, "ENGINE", runs.ENGINE + 1)
     keys.append(SPEC.key("a"))
-    assert len(set(keys)) == len(keys) == 24
+    assert len(set(keys)) == len(keys) == 25
     assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in keys)
 
 

@@ -171,6 +171,16 @@ def test_the_loss_leaves_out_what_is_not_labelled(smoothing):
     assert float(ours) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_the_other_losses_are_those_of_torch():
+    logits, labels = {"emotion": random_logits()["emotion"]}, torch.tensor([0, -1, 2, 1, -1, 2])
+    known = labels >= 0
+    scores = logits["emotion"][known]
+    margin = training.loss(logits, {"emotion": labels}, kind="multi_margin")
+    assert float(margin) == pytest.approx(float(torch.nn.MultiMarginLoss()(scores, labels[known])))
+    twice = training.loss(logits, {"emotion": labels}, kind="softmax_twice")
+    assert float(twice) == pytest.approx(float(torch.nn.CrossEntropyLoss()(torch.nn.Softmax(1)(scores), labels[known])))
+
+
 def test_a_batch_without_any_label_costs_nothing_and_moves_nothing():
     logits = {name: z.requires_grad_() for name, z in random_logits().items()}
     value = training.loss(logits, {"emotion": torch.full((6,), -1), "units": torch.full((6, 2), math.nan)}, 0.1)
