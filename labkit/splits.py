@@ -29,7 +29,8 @@ def make(faces: FaceSet, kind: str, seed: int = 0, test: float = 0.2, validation
     official, k_fold: `validation` of what trains).
 
     random: every image alike. stratified: each class of `target` in the same shares. by_subject: no person on both sides.
-    k_fold: `fold` of `folds` is the test part. official: `faces.split`, where `train` trains and `test_name` tests.
+    k_fold: `fold` of `folds` is the test part. official: `faces.split`, where `train` trains and `test_name` tests; with
+    `validation_name` these images validate, and the test part, which may be kept back, is empty where it is missing.
     Raises ValueError for a kind, share, option or label that does not fit.
     """
     if kind not in KINDS:
@@ -80,13 +81,14 @@ def _by_subject(faces, rng, test, validation):
     return Split(*(rng.permutation(np.flatnonzero(np.isin(index, p))) for p in (parts.train, parts.validation, parts.test)))
 
 
-def _official(faces, rng, test, validation, test_name="public_test"):
+def _official(faces, rng, test, validation, test_name="public_test", validation_name=None):
     present = () if faces.split is None else np.unique(faces.split).tolist()
-    for name in ("train", test_name):
+    for name in ("train", validation_name or test_name):
         if name not in present:
             raise ValueError(f"split: official needs images marked '{name}'; this set has {', '.join(present) or 'no official split'}")
     training = _cut(rng.permutation(np.flatnonzero(faces.split == "train")), 0, validation)
-    return Split(training.train, training.validation, np.flatnonzero(faces.split == test_name))
+    watched = np.flatnonzero(faces.split == validation_name) if validation_name else training.validation
+    return Split(training.train, watched, np.flatnonzero(faces.split == test_name))
 
 
 def _k_fold(faces, rng, test, validation, fold, folds=4):

@@ -48,7 +48,7 @@ def _line(labels: dict, results: list, measures: dict) -> dict:
     done = [r for r in results if not r.error]
     line = dict(labels)
     for name, (part, measure) in measures.items():
-        values = [r.value(measure, part=part) for r in done]
+        values = [r.value(measure, part=part) for r in done if part in r.metrics]  # a test part may be kept back
         mean, deviation = metrics.mean_and_deviation(values) if values else (None, None)
         line |= {f"{name}_ours": mean, f"{name}_sd": deviation, f"{name}_seeds": len(values)}
     line["seconds"] = round(sum(r.seconds for r in done) / len(done), 1) if done else None

@@ -80,6 +80,17 @@ def test_by_subject_puts_nobody_on_two_sides(set_of_200):
         assert not (people[0] & people[1] or people[0] & people[2] or people[1] & people[2])
 
 
+def test_official_validation_images_and_a_test_part_that_is_kept_back(set_of_200):
+    split = splits.make(set_of_200, "official", validation_name="public_test", test_name="private_test")
+    parts = {"train": split.train, "public_test": split.validation, "private_test": split.test}
+    assert all(set(set_of_200.split[index]) == {name} for name, index in parts.items())
+    without = set_of_200.take(set_of_200.split != "private_test")
+    split = splits.make(without, "official", validation_name="public_test", test_name="private_test")
+    assert len(split.test) == 0 and len(split.validation) == (without.split == "public_test").sum()
+    with pytest.raises(ValueError, match="official needs images marked 'public'"):
+        splits.make(without, "official", validation_name="public", test_name="private_test")
+
+
 def test_official_keeps_the_publishers_test_images(set_of_200):
     marked = {name: np.flatnonzero(set_of_200.split == name) for name in ("train", "public_test", "private_test")}
     split = splits.make(set_of_200, "official", validation=0.25)

@@ -327,3 +327,13 @@ def test_failed_rows_are_in_the_notes(table):
     assert notes["provenance"]["failed"] == [f"{r.key}: RuntimeError: no" for r in failed] and notes["provenance"]["rows"] == 5
     nothing = tables.provenance(failed)
     assert nothing["made"] == [] and nothing["rows"] == 0
+
+
+def test_a_part_that_is_kept_back_has_empty_figures(table):
+    two = table("two")
+    measures = {"train_accuracy": ("train", "accuracy"), "test_accuracy": ("test", "accuracy")}
+    ((kept_back,),) = results_of(two, [0.7])
+    del kept_back.metrics["test"]
+    line = tables.build(two, [[kept_back]], measures).iloc[0]
+    assert (line["train_accuracy_ours"], line["train_accuracy_seeds"]) == (0.9, 1)
+    assert line["test_accuracy_ours"] is None and line["test_accuracy_seeds"] == 0 and line["test_accuracy_published"] == 0.8
