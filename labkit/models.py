@@ -7,8 +7,9 @@ That report gives neither channels nor activation. Ours: 3x3 kernels, ReLU, and 
 twice as many whenever the size halves (`CHANNELS`): 39,522 parameters for the base model, which two processor cores train
 for 50 epochs in about a minute.
 
-Layer syntax (emotion lab): one word a layer, `64k3` for 64 channels and 3x3 kernels; a `/` behind it where max pooling
-halves the map. `32k3 64k3/ 128k5 256k7/` takes 48x48 to 12x12.
+Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels with 3x3 kernels
+that keeps the size of the map, `bn` batch normalisation, `relu` and `leaky` (slope 0.01) activations, `P` max pooling, which
+halves the map. `32k3 relu bn P` normalises behind the activation, `32k3 bn relu P` in front of it.
 
 Taught in notebooks 02 (the base model as a plain list of layers) and 03 (the parser of the blocks).
 """
@@ -24,35 +25,28 @@ from torch import nn
 
 WEIGHTS = Path(__file__).parent / "weights"  # the networks that the project publishes, each with its model card
 
-ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "leaky_relu": lambda: nn.LeakyReLU(0.01, inplace=True)}
 CHANNELS = {64: 16, 32: 16, 16: 32, 8: 64, 4: 64}  # size of the map -> channels of the layers that take it
 
 
 @dataclass(frozen=True)
 class Net:
-    """One architecture. `blocks`: block or layer syntax; `normalise`: batch normalisation of every n-th layer
-    (`normalise_every`), before its activation or behind it (`normalise_after`); `width`: factor on `CHANNELS`; `activation`:
-    one of `ACTIVATIONS`, of the convolutions; `pool`: average each map to one number, so that any image size fits; `hidden`:
-    sizes of the fully connected layers before the heads, ReLU, normalised with `hidden_normalise`; `dropout`: share of the
-    features dropped behind each hidden layer, or before the heads where there is none; `size`: side of the images, which only
-    the block syntax says itself; `redundant_bias`: keep the bias in front of a normalisation, which takes any bias away again."""
+    """One architecture. `blocks`: block or layer syntax; `normalise`: batch normalisation in front of each activation, and
+    `width`: factor on `CHANNELS`, both for the block syntax; `pool`: average each map to one number, so that any image size
+    fits; `hidden`: sizes of the fully connected layers before the heads, each with ReLU, and normalised with
+    `hidden_normalise`; `dropout`: share of the features dropped behind each hidden layer, or before the heads where there is
+    none; `size`: side of the images, which the layer syntax does not say."""
 
     blocks: str
     normalise: bool = False
     width: float = 1.0
     dropout: float = 0.0
     pool: bool = False
-    normalise_after: bool = False
-    normalise_every: int = 1
-    activation: str = "relu"
     hidden: tuple[int, ...] = ()
     hidden_normalise: bool = True
     size: int = 48
-    redundant_bias: bool = False
 
 
 def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net:
-    """The emotion report's networks: cross entropy on seven classes of 48x48 grey images; see `emotion-1` to `emotion-9`."""
     return Net(layers, hidden=hidden, dropout=0.2, **options)
 
 
@@ -61,27 +55,17 @@ def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net
 ARCHITECTURES = {
     "smile-base": Net("1x64 2x32 2x16 1x8"),
     "smile-final": Net("1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2, pool=True),
-    "emotion-1": _emotion("32k3 64k3/ 128k5 256k7/", normalise=True, normalise_after=True),
-    "emotion-2": _emotion("32k3 64k3/ 128k5 256k7/", normalise=True, redundant_bias=True),
-    "emotion-3": _emotion("32k3/ 64k3/ 128k5/ 256k7/", normalise=True, normalise_after=True),
-    "emotion-4": _emotion("32k3/ 64k3/ 128k5/ 256k7/", normalise=True, redundant_bias=True),
-    "emotion-5": _emotion("8k3 16k3/ 16k3 32k5/", (64, 32), normalise=True, normalise_after=True),
-    "emotion-6": _emotion("64k11/ 64k7/ 256k5/ 256k3/", (512,), normalise=True, normalise_after=True, hidden_normalise=False),
-    "emotion-7": _emotion("32k5 64k5/ 128k7 256k7/", normalise=True, normalise_after=True, normalise_every=2, activation="leaky_relu"),
-    "emotion-8": _emotion("32k3 64k5/ 128k7 256k9/", (128, 64), normalise=True, normalise_after=True, normalise_every=2),
-    "emotion-9": _emotion("32k3 32k3 32k3 32k5/ 64k5 128k5 256k7/", (128, 64)),
+    "emotion-1": _emotion("32k3 relu bn 64k3 relu bn P 128k5 relu bn 256k7 relu bn P"),
+    "emotion-2": _emotion("32k3 bn relu 64k3 bn relu P 128k5 bn relu 256k7 bn relu P"),
+    "emotion-3": _emotion("32k3 relu bn P 64k3 relu bn P 128k5 relu bn P 256k7 relu bn P"),
+    "emotion-4": _emotion("32k3 bn relu P 64k3 bn relu P 128k5 bn relu P 256k7 bn relu P"),
+    "emotion-5": _emotion("8k3 relu bn 16k3 relu bn P 16k3 relu bn 32k5 relu bn P", (64, 32)),
+    "emotion-6": _emotion("64k11 relu bn P 64k7 relu bn P 256k5 relu bn P 256k3 relu bn P", (512,), hidden_normalise=False),
+    "emotion-7": _emotion("32k5 leaky 64k5 leaky bn P 128k7 leaky 256k7 leaky bn P"),
+    "emotion-8": _emotion("32k3 relu 64k5 relu bn P 128k7 relu 256k9 relu bn P", (128, 64)),
+    "emotion-9": _emotion("32k3 relu 32k3 relu 32k3 relu 32k5 relu P 64k5 relu 128k5 relu 256k7 relu P", (128, 64)),
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),
 }
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One convolution layer: `stride` 2 or a max `pool` halves the map."""
-
-    channels: int
-    kernel: int = 3
-    stride: int = 1
-    pool: bool = False
 
 
 def parse_blocks(blocks: str) -> list[tuple[int, int]]:
@@ -106,43 +90,55 @@ def parse_blocks(blocks: str) -> list[tuple[int, int]]:
     return groups
 
 
-def parse_layers(text: str) -> list[Layer]:
-    """`"32k3 64k3/"` -> `[Layer(32, 3), Layer(64, 3, pool=True)]`. Raises ValueError where a word is not `CkK` or `CkK/`, or a
-    kernel has no middle."""
-    layers = []
-    for position, word in enumerate(text.split(), 1):
-        match = re.fullmatch(r"([1-9]\d*)k(\d*[13579])(/?)", word)
-        if not match:
-            raise ValueError(f"layer {position} of '{text}': expected CkK (C channels, odd kernel K), '/' behind it to halve, got '{word}'")
-        layers.append(Layer(int(match[1]), int(match[2]), pool=bool(match[3])))
-    return layers
-
-
-def layers_of(net: Net) -> tuple[list[Layer], int]:
-    """The convolution layers of `net`, whichever its notation, and the side of the maps that they leave."""
-    if "k" in net.blocks:
-        layers = parse_layers(net.blocks)
-        return layers, net.size // 2 ** sum(layer.pool for layer in layers)
-    groups = parse_blocks(net.blocks)
-    channels = {size: max(4, int(CHANNELS[size] * net.width)) for _, size in groups}
-    layers = [Layer(channels[size], stride=2 if i == count - 1 else 1) for count, size in groups for i in range(count)]
-    return layers, groups[-1][1] // 2
-
-
-def convolutions(net: Net, in_channels: int) -> nn.Sequential:
-    """The convolution layers of `net` with what follows each: activation, normalisation, pooling."""
+def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
+    """The modules of a text in layer syntax, the channels of the last map and how often the map is halved. Raises ValueError
+    where a word is none of the syntax, or a kernel has no middle."""
     modules: list[nn.Module] = []
-    for i, layer in enumerate(layers_of(net)[0], 1):
-        normalise = net.normalise and i % net.normalise_every == 0
-        bias = not normalise or net.normalise_after or net.redundant_bias
-        convolution = nn.Conv2d(in_channels, layer.channels, layer.kernel, layer.stride, padding=layer.kernel // 2, bias=bias)
-        activation = [ACTIVATIONS[net.activation]()]
-        normalisation = [nn.BatchNorm2d(layer.channels)] if normalise else []
-        modules += [convolution, *(activation + normalisation if net.normalise_after else normalisation + activation)]
-        if layer.pool:
+    for position, word in enumerate(text.split(), 1):
+        convolution = re.fullmatch(r"([1-9]\d*)k(\d*[13579])", word)
+        if convolution:
+            out, kernel = int(convolution[1]), int(convolution[2])
+            modules.append(nn.Conv2d(channels, out, kernel, padding=kernel // 2))
+            channels = out
+        elif word in ("relu", "leaky"):
+            modules.append(nn.ReLU(inplace=True) if word == "relu" else nn.LeakyReLU(0.01, inplace=True))
+        elif word == "bn":
+            modules.append(nn.BatchNorm2d(channels))
+        elif word == "P":
             modules.append(nn.MaxPool2d(2))
-        in_channels = layer.channels
-    return nn.Sequential(*modules)
+        else:
+            raise ValueError(f"layer {position} of '{text}': expected CkK (C channels, odd kernel K), bn, relu, leaky or P, got '{word}'")
+    return modules, channels, text.split().count("P")
+
+
+def blocks(net: Net, channels: int) -> tuple[list[nn.Module], int, int]:
+    """The modules of a net in block syntax, the channels of the last map and its side."""
+    groups = parse_blocks(net.blocks)
+    modules: list[nn.Module] = []
+    for count, size in groups:
+        out = max(4, int(CHANNELS[size] * net.width))
+        for i in range(count):
+            stride = 2 if i == count - 1 else 1
+            modules.append(nn.Conv2d(channels, out, 3, stride, padding=1, bias=not net.normalise))
+            if net.normalise:
+                modules.append(nn.BatchNorm2d(out))
+            modules.append(nn.ReLU(inplace=True))
+            channels = out
+    return modules, channels, groups[-1][1] // 2
+
+
+def convolutions(net: Net, channels: int) -> tuple[nn.Sequential, int, int]:
+    """All that stands before the fully connected layers, whichever the syntax, the channels of the last map and its side."""
+    if is_layer_syntax(net.blocks):
+        modules, channels, halvings = layers(net.blocks, channels)
+        return nn.Sequential(*modules), channels, net.size // 2**halvings
+    modules, channels, side = blocks(net, channels)
+    return nn.Sequential(*modules), channels, side
+
+
+def is_layer_syntax(text: str) -> bool:
+    """True for `32k3 relu`, False for `1x64 2x32`."""
+    return "k" in text.split(" ", 1)[0]
 
 
 class FaceNet(nn.Module):
@@ -159,10 +155,9 @@ class FaceNet(nn.Module):
         self.multilabel = multilabel
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("deviation", torch.ones(in_channels))
-        layers, side = layers_of(net)
-        self.features = convolutions(net, in_channels)
+        self.features, channels, side = convolutions(net, in_channels)
         self.pool = nn.AdaptiveAvgPool2d(1) if net.pool else nn.Identity()
-        inputs = layers[-1].channels * (1 if net.pool else side * side)
+        inputs = channels * (1 if net.pool else side * side)
         hidden: list[nn.Module] = []
         for size in net.hidden:
             normalisation = [nn.BatchNorm1d(size)] if net.hidden_normalise else []
@@ -183,11 +178,11 @@ def find(architecture: str) -> Net:
     if architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]
     if re.match(r"\d", architecture):
-        net = Net(architecture)
-        layers_of(net)  # says what is wrong with it
-        return net
+        with torch.device("meta"):  # says what is wrong with it, without drawing weights
+            convolutions(Net(architecture), 1)
+        return Net(architecture)
     raise ValueError(
-        f"architecture '{architecture}': expected blocks like '1x64 2x32', layers like '32k3 64k3/', or one of {', '.join(ARCHITECTURES)}"
+        f"architecture '{architecture}': expected blocks like '1x64 2x32', layers like '32k3 relu P', or one of {', '.join(ARCHITECTURES)}"
     )
 
 
