@@ -46,6 +46,14 @@ HAIR_COLOURS = {  # RGB; "bald" has the colour of what is left around the ears
     "bald": (96, 84, 76),
 }
 HAIR_TOPS = ("hair", "bald", "hat", "scarf")
+NO_YES = ("no", "yes")
+ATTRIBUTES = {  # those of the attribute lab that drawn faces and annotated photographs share, with their classes
+    "wrinkles": NO_YES,
+    "freckles": NO_YES,
+    "glasses": NO_YES,
+    "hair_colour": tuple(HAIR_COLOURS),
+    "hair_top": HAIR_TOPS,
+}
 HAIR_STYLES = ("short", "fringe", "parted", "long", "curly", "receding")
 HATS = ("beanie", "cap", "brim")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")

@@ -16,19 +16,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labkit import pictures
-from labkit.anatomy import HAIR_COLOURS, HAIR_TOPS
+from labkit import anatomy, pictures
+from labkit.anatomy import NO_YES
 from labkit.faces import UNLABELLED
 
-NO_YES = ("no", "yes")
-ATTRIBUTES = {
-    "wrinkles": NO_YES,
-    "freckles": NO_YES,
-    "glasses": NO_YES,
-    "hair_colour": tuple(HAIR_COLOURS),
-    "hair_top": HAIR_TOPS,
-    "not_human": NO_YES,
-}
+ATTRIBUTES = anatomy.ATTRIBUTES | {"not_human": NO_YES}
 CELEBA_SPLITS = {"0": "train", "1": "validation", "2": "test"}
 CELEBA_HAIR = {"Black_Hair": "black", "Blond_Hair": "blond", "Brown_Hair": "brown", "Gray_Hair": "grey", "Bald": "bald"}
 

@@ -8,7 +8,8 @@ import zlib
 
 import numpy as np
 
-from labkit.anatomy import ACTION_UNITS, HAIR_COLOURS, HAIR_TOPS, FaceParameters, Identity
+from labkit import anatomy
+from labkit.anatomy import ACTION_UNITS, HAIR_COLOURS, HAIR_TOPS, NO_YES, FaceParameters, Identity
 from labkit.drawing import draw
 from labkit.faces import UNLABELLED, FaceSet
 
@@ -69,17 +70,7 @@ PROTOTYPES = {
 SHARES = {"happy": 0.26, MIXED: 0.20} | {name: 0.09 for name in EMOTIONS if name != "happy"}
 AGE_GROUPS, SKIN_GROUPS = ("young", "old"), ("light", "medium", "dark")
 SKIN_RANGES = ((0.0, 0.30), (0.40, 0.62), (0.74, 1.0))
-NO_YES = ("no", "yes")
-ATTRIBUTES = {
-    "wrinkles": NO_YES,
-    "freckles": NO_YES,
-    "glasses": NO_YES,
-    "hair_colour": tuple(HAIR_COLOURS),
-    "hair_top": HAIR_TOPS,
-    "skin": SKIN_GROUPS,
-    "age": AGE_GROUPS,
-    "beard": NO_YES,
-}
+ATTRIBUTES = anatomy.ATTRIBUTES | {"skin": SKIN_GROUPS, "age": AGE_GROUPS, "beard": NO_YES}
 CLASSES = {
     "smile": ("not smiling", "smiling"),
     "emotion": EMOTIONS,
