@@ -97,9 +97,13 @@ class RunResult:
     error: str | None = None
 
     def value(self, measure: str = "accuracy", target: str | None = None, part: str = "test") -> float:
-        """One figure, of the first target unless one is named. Raises ValueError where the row failed."""
+        """One figure, of the first target unless one is named; part "run" has what training took: epochs, seconds_per_epoch,
+        parameters. Raises ValueError where the row failed."""
         if self.error:
             raise ValueError(f"row {self.key} failed: {self.error}")
+        if part == "run":
+            epochs = len(self.history)
+            return {"epochs": epochs, "seconds_per_epoch": self.seconds / epochs, "parameters": self.parameters}[measure]
         return self.metrics[part][target or self.spec["targets"][0]][measure]
 
 

@@ -18,9 +18,10 @@ MEASURES = {"accuracy": ("test", "accuracy")}
 
 
 def build(table: Table, results: list, measures: dict | None = None) -> pd.DataFrame:
-    """The table as a frame. `results`: what `Table.run` gave; `measures`: name -> (part, measure) of `metrics`. A row that
-    failed has empty figures. With `each_seed` in the plan every seed gets a row of its own before the row of the mean."""
-    measures = measures or MEASURES
+    """The table as a frame. `results`: what `Table.run` gave; `measures`: name -> (part, measure) as `RunResult.value` takes
+    them, without it those of the plan. A row that failed has empty figures, as has a part that is kept back. With `each_seed` in
+    the plan every seed gets a row of its own before the row of the mean."""
+    measures = measures or table.settings.get("measures", MEASURES)
     each_seed = table.settings.get("each_seed")
     lines = []
     for row, of_row in zip(table.rows, results):
@@ -48,7 +49,7 @@ def _line(labels: dict, results: list, measures: dict) -> dict:
     done = [r for r in results if not r.error]
     line = dict(labels)
     for name, (part, measure) in measures.items():
-        values = [r.value(measure, part=part) for r in done if part in r.metrics]  # a test part may be kept back
+        values = [r.value(measure, part=part) for r in done if part == "run" or part in r.metrics]
         mean, deviation = metrics.mean_and_deviation(values) if values else (None, None)
         line |= {f"{name}_ours": mean, f"{name}_sd": deviation, f"{name}_seeds": len(values)}
     line["seconds"] = round(sum(r.seconds for r in done) / len(done), 1) if done else None
@@ -58,15 +59,17 @@ def _line(labels: dict, results: list, measures: dict) -> dict:
 
 def published_figures(table: Table) -> pd.DataFrame | None:
     """The published CSV of a table, its figures renamed `<measure>_published`; None where there is none. `melt` in the plan
-    names the column that a wide file spreads over its columns (adam, adamw)."""
+    names the column that a wide file spreads over its columns (adam, adamw), `percent` the figures that it gives in per cent."""
     if "published" not in table.settings:
         return None
     frame = pd.read_csv(table.folder.parent / "published" / table.settings["published"], dtype=str)
     if "melt" in table.settings:
         frame = frame.melt(frame.columns[:1], var_name=table.settings["melt"], value_name="accuracy")
-    figures = {c: f"{c}_published" for c in table.settings.get("figures", ["accuracy"])}
-    frame = frame.rename(columns=figures)
-    return frame.astype(dict.fromkeys(figures.values(), float))
+    figures = {c: f"{c}_published" for c in table.settings.get("figures", table.settings.get("measures", ["accuracy"]))}
+    frame = frame.rename(columns=figures).astype(dict.fromkeys(figures.values(), float))
+    percent = [figures[c] for c in table.settings.get("percent", [])]
+    frame[percent] /= 100
+    return frame
 
 
 def _order(frame: pd.DataFrame, measures: dict, columns: list[str]) -> pd.DataFrame:

@@ -69,6 +69,16 @@ spec.data = { name = "builtin", n = 100, size = 64 }
 [[table.two.row]]
 model = "tiny"
 
+[table.costs]
+lab = "smile"
+title = "Measures of the plan"
+published = "costs.csv"
+measures = { seconds_per_epoch = ["run", "seconds_per_epoch"], test_accuracy = ["test", "accuracy"] }
+percent = ["test_accuracy"]
+spec.data = { name = "builtin", n = 100, size = 64 }
+[[table.costs.row]]
+model = "tiny"
+
 [table.alone]
 lab = "smile"
 title = "Nothing published"
@@ -79,6 +89,7 @@ PUBLISHED = {
     "models.csv": "model,seconds_per_epoch,accuracy\n3x64,9,0.7\n1x64 1x32,3,0.61\nnever run,1,0.99\n",
     "rates.csv": "learning_rate,adam,adamw\n0.02,0.56,0.55\n0.00005,0.63,0.61\n0.0003,0.64,\n",
     "runs.csv": "run,accuracy\n1,0.58\n2,0.6075\n",
+    "costs.csv": "model,seconds_per_epoch,test_accuracy\ntiny,120,56.5\n",
     "two.csv": "model,train_accuracy,test_accuracy\ntiny,0.9,0.8\n",
 }
 
@@ -163,7 +174,7 @@ def test_merge_leaves_what_it_is_given_alone():
 
 
 def test_what_the_plan_does_not_have_is_refused(table, tmp_path):
-    with pytest.raises(ValueError, match="table 'model': expected one of models, rates, seeds, two, alone"):
+    with pytest.raises(ValueError, match="table 'model': expected one of models, rates, seeds, two, costs, alone"):
         table("model")
     with pytest.raises(ValueError, match="profile: expected one of quick, full, got 'fast'"):
         table("models", "fast")
@@ -238,6 +249,13 @@ def test_several_measures_have_their_names_in_front(table):
     assert row[["train_accuracy_published", "train_accuracy_ours"]].tolist() == [0.9, 0.9]
     assert row[["test_accuracy_published", "test_accuracy_ours"]].tolist() == [0.8, 0.75]
     assert row.test_accuracy_difference == pytest.approx(-0.05) and row.train_accuracy_difference == 0
+
+
+def test_the_plan_names_measures_of_cost_and_figures_in_per_cent(table):
+    costs = table("costs")
+    row = tables.build(costs, results_of(costs, (0.75,))).iloc[0]
+    assert (row.seconds_per_epoch_published, row.seconds_per_epoch_ours) == (120, 1.0)  # two epochs in two seconds
+    assert (row.test_accuracy_published, row.test_accuracy_ours) == (pytest.approx(0.565), 0.75)
 
 
 def test_seconds_are_a_mean_and_devices_are_all_named(table):
