@@ -77,6 +77,24 @@ def histories(curves: dict[str, list[list[dict]]], measures: dict[str, str]) -> 
     return figure
 
 
+def small_multiples(panels: dict[str, dict[str, list[float]]], ylabel: str, columns: int = 6) -> Figure:
+    """One small panel a model, all with the same axes, so that they can be compared. panels: name -> line -> one value an epoch."""
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = _axes(1.9 * columns + 0.8, 1.6 * rows + 0.5, rows, columns, sharex=True, sharey=True)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_visible(False)
+    for ax, (name, lines) in zip(axes.flat, panels.items()):
+        for i, (label, values) in enumerate(lines.items()):
+            ax.plot(range(1, len(values) + 1), values, LINES[i % 4], color=COLOURS[i], label=label)
+        ax.set_title(name, fontsize=8)
+        ax.tick_params(labelsize=7)
+    axes.flat[0].legend(frameon=False, fontsize=7)
+    figure.supxlabel("epoch", fontsize=9)
+    figure.supylabel(ylabel, fontsize=9)
+    return figure
+
+
 def runs_beside_published(ours: dict[str, list[float]], published: dict[str, float], ylabel: str = "test accuracy", chance=None) -> Figure:
     """Points of single runs and their mean ± one standard deviation, one column a name, the published figures as diamonds."""
     figure, axes = _axes(1.6 * (len(ours) + 1) + 1.6, 3.4)

@@ -10,7 +10,7 @@ import ctypes
 import math
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -247,11 +247,21 @@ def step(model, batch, labels, optimizer, context, label_smoothing: float = 0.0,
     return value.detach()
 
 
+@contextmanager
+def seeded(seed: int, device: torch.device):
+    """Dropout draws from torch's global generator: seed it inside the block, and leave it as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        yield
+
+
 def fit(model, train, validation=None, config: TrainConfig | None = None, seed: int = 0, device=None, progress=True) -> History:
     """Train `model` in place on the FaceSet `train`, for the targets that it has heads for.
 
     With a FaceSet `validation` every epoch is measured on it; with `config.patience` the weights of the epoch with the
-    lowest validation loss are restored, and `History.stopped` says so. `seed` decides order and augmentation. `progress`:
+    lowest validation loss are restored, and `History.stopped` says so. `seed` decides order, augmentation and dropout. `progress`:
     True shows a bar. Raises ValueError where patience has no validation to watch, and FloatingPointError where the loss is
     no longer finite.
     """
@@ -269,7 +279,7 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
     average = copy.deepcopy(model) if config.average else None
     stopping = _EarlyStopping(config.patience) if config.patience is not None else None
     history = History()
-    with tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
+    with seeded(seed, device), tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
         for epoch in range(1, config.epochs + 1):
             order = torch.randperm(len(images), generator=generator, device=device)
             total = torch.zeros((), device=device)

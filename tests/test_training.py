@@ -171,6 +171,21 @@ def test_the_loss_leaves_out_what_is_not_labelled(smoothing):
     assert float(ours) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_the_seed_decides_dropout_too_and_leaves_the_global_state_alone(faces):
+    untrained = models.FaceNet(models.Net(BLOCKS, dropout=0.5), 1, {"side": 2})
+
+    def trained(seed):
+        model = copy.deepcopy(untrained)
+        training.fit(model, faces, config=SHORT, seed=seed, progress=False)
+        return model.heads["side"].weight
+
+    one = trained(3)
+    torch.rand(7)
+    before = torch.get_rng_state()
+    assert torch.equal(trained(3), one) and not torch.equal(trained(4), one)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_the_other_losses_are_those_of_torch():
     logits, labels = {"emotion": random_logits()["emotion"]}, torch.tensor([0, -1, 2, 1, -1, 2])
     known = labels >= 0
