@@ -56,8 +56,10 @@ def _cell(column: str, text: str) -> dict:
     except ValueError:
         return {"text": text, "number": False}
     if column.endswith("difference"):
-        return {"text": f"{number:+.3f}".replace("-", "−"), "number": True}
-    return {"text": f"{number:.3f}" if column.endswith(("published", "ours", "sd")) else text, "number": True}
+        return {"text": (f"{number:+.3f}" if abs(number) < 10 else f"{number:+,.0f}").replace("-", "−"), "number": True}
+    if column.endswith(("published", "ours", "sd")):
+        text = f"{number:.3f}" if abs(number) < 10 else f"{number:,.0f}"  # a share, or seconds, epochs, parameters
+    return {"text": text, "number": True}
 
 
 def _provenance_line(p: dict) -> str:

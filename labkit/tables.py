@@ -85,14 +85,16 @@ def _order(frame: pd.DataFrame, measures: dict, columns: list[str]) -> pd.DataFr
 
 
 def to_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every cell as text for a reader: four digits for figures, labels as they are, empty where missing."""
+    """Every cell as text for a reader: four digits for shares, whole large figures, labels as they are, empty where missing."""
 
     def cell(value, column):
         if value is None or (isinstance(value, float) and pd.isna(value)):
             return ""
         if isinstance(value, float):
-            written = {"difference": "+.4f", "seconds": ".1f", "published": ".4f", "ours": ".4f", "sd": ".4f"}.get(column.split("_")[-1])
-            return format(value, written) if written else _label(value)
+            kind = column.split("_")[-1]
+            large = abs(value) >= 10  # seconds, epochs or parameters, not a share
+            written = {"seconds": ".1f", "difference": "+,.0f" if large else "+.4f"}.get(kind, ",.0f" if large else ".4f")
+            return format(value, written) if kind in ("seconds", "difference", "published", "ours", "sd") else _label(value)
         return str(value)
 
     return pd.DataFrame({c: [cell(v, c) for v in frame[c]] for c in frame})

@@ -161,6 +161,8 @@ def test_fer2013_counts_black_images(tmp_path):
     table = "\n".join(["emotion,pixels,Usage", *(fer_row(i, e, after=[u]) for i, e, u in zip(images, emotions, usages))])
     _, summary = load(tmp_path, "fer2013", write(tmp_path, {"fer2013.csv": table}) / "fer2013.csv")
     assert "2 images are black: their highest pixel is 0" in summary["notes"]
+    seen = datasets.load("fer2013", tmp_path / "data", black=False)
+    assert len(seen) == summary["images"] - 2 and (seen.images.reshape(len(seen), -1).max(1) > 0).all()
 
 
 def test_fer2013_refuses(tmp_path):
