@@ -122,7 +122,7 @@ def _take_place(folder, place):
         try:
             return os.rename(folder, place)
         except OSError:
-            if not place.is_dir():
+            if place.exists() and not place.is_dir():
                 raise
         old = folder.with_name(f"{folder.name}-old")
         with suppress(FileNotFoundError):
@@ -193,7 +193,7 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     size: pixels a side; None = as cached (GENKI-4K and folders 96, FER2013 and CK+48 48, CK+ 300, attributes 200).
     view: which cut of the pictures; None = the first that the data set has. GENKI-4K: "photo", the whole photograph, or "face".
     options: for "builtin" those of `labkit.synthetic.make`; else n (at most so many images, evenly spread over the
-        whole), colour (False = grey) and black (False leaves out images whose highest pixel is 0).
+        whole), colour (False = grey, True = three channels) and black (False leaves out images whose highest pixel is 0).
 
     Raises DataMissing where it is not imported; ValueError for an unknown name, view or option.
     """
@@ -209,7 +209,7 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     view = _choice("view", view or about["views"][0], about["views"])
     faces = _face_set(place, about, view, size, options.get("n"))
     if options.get("colour") and faces.images.shape[-1] == 1:
-        raise ValueError(f"{name}: colour=True, but its images are grey")
+        faces = replace(faces, images=faces.images.repeat(3, -1))
     if options.get("black") is False:
         faces = faces.take(faces.images.reshape(len(faces), -1).max(1) > 0)
     return faces.grey() if options.get("colour") is False else faces

@@ -38,7 +38,8 @@ class RunSpec:
     it names one); `model`: a name or blocks, see `models.find`; `targets`: what the network predicts; `oversample`: the
     target whose classes are made equally frequent in training, or None; `copies`: so many stored copies of each training
     image are added, see `augment.stored_copies`; `mirror`: what is measured is the mean prediction of an image and its mirror
-    image; `group`: a target of the data; the accuracy of each of its classes is measured too."""
+    image; `group`: a target of the data; the accuracy of each of its classes is measured too; `start`: another spec, as a dict,
+    that is trained first: its convolutions are where this network begins (transfer)."""
 
     data: dict
     split: dict
@@ -50,6 +51,7 @@ class RunSpec:
     copies: int = 0
     mirror: bool = False
     group: str | None = None
+    start: dict | None = None
 
     @classmethod
     def from_dict(cls, values: dict) -> "RunSpec":
@@ -150,6 +152,14 @@ def faces_of(spec: RunSpec, data_dir="data"):
     return _load(json.dumps(spec.data, sort_keys=True), str(data_dir))
 
 
+def fingerprint_of(spec: RunSpec, data_dir="data") -> str:
+    """That of the spec's data; with a `start`, of both data sets."""
+    own = faces_of(spec, data_dir).fingerprint
+    if not spec.start:
+        return own
+    return hashlib.sha256((fingerprint_of(RunSpec.from_dict(spec.start), data_dir) + own).encode()).hexdigest()
+
+
 def parts_of(spec: RunSpec, faces) -> dict:
     """part -> FaceSet; the training part not yet oversampled."""
     split = splits.make(faces, **{"seed": spec.seed, **spec.split})
@@ -183,7 +193,14 @@ def _measure(model, faces, spec: RunSpec) -> dict:
     return measured
 
 
-def _train(spec: RunSpec, faces, progress):
+@lru_cache(maxsize=1)
+def _first_training(options: str, data_dir: str):
+    """The model and fields of a `start`; the last stays in memory, since the seeds and folds of a row share it."""
+    spec = RunSpec.from_dict(json.loads(options))
+    return _train(spec, faces_of(spec, data_dir), data_dir, False)
+
+
+def _train(spec: RunSpec, faces, data_dir, progress):
     """Train a spec and measure every part; returns the model and the fields of its result."""
     parts = parts_of(spec, faces)
     train = parts["train"]
@@ -193,7 +210,11 @@ def _train(spec: RunSpec, faces, progress):
         copies = augment.stored_copies(train.images, spec.copies, spec.seed)
         every = train.take(np.tile(np.arange(len(train)), 1 + spec.copies))
         train = replace(every, images=np.concatenate([train.images, copies]))
-    model = new_model(spec, faces)
+    model, before = new_model(spec, faces), 0.0
+    if spec.start:
+        first, of_first = _first_training(json.dumps(spec.start, sort_keys=True), str(data_dir))
+        model.features.load_state_dict(first.features.state_dict())
+        before = of_first["seconds"]
     start = time.perf_counter()
     history = training.fit(model, train, parts.get("validation"), spec.config, spec.seed, progress=progress)
     seconds = time.perf_counter() - start
@@ -204,7 +225,7 @@ def _train(spec: RunSpec, faces, progress):
         "stopped": history.stopped,
         "precision": training.fast_precision(training.best_device()) if spec.config.precision == "auto" else spec.config.precision,
         "parameters": models.count_parameters(model),
-        "seconds": round(seconds, 2),
+        "seconds": round(before + seconds, 2),
         "images_per_second": round(len(train) * len(rounded) / seconds, 1),
     }
 
@@ -229,7 +250,7 @@ def kept(spec: RunSpec, store: Store, data_dir="data") -> RunResult | None:
     """The kept result of `spec`, unless it failed; None where it has to be trained. Without its data a spec can only be read:
     raises `datasets.DataMissing` where it was never kept."""
     try:
-        result = store.read(spec.key(faces_of(spec, data_dir).fingerprint))
+        result = store.read(spec.key(fingerprint_of(spec, data_dir)))
     except datasets.DataMissing:
         result = store.find(spec)
         if result is None:
@@ -241,10 +262,10 @@ def train(spec: RunSpec, data_dir="data", progress: bool = True):
     """Train `spec`, here and now; returns its result and its network, which is None where the training failed: then the
     result says why. Keeps nothing, so that a worker elsewhere can do it."""
     faces = faces_of(spec, data_dir)
-    key = spec.key(faces.fingerprint)
-    common = {"key": key, "spec": spec.as_dict(), "engine": ENGINE, "fingerprint": faces.fingerprint, **provenance()}
+    fingerprint = fingerprint_of(spec, data_dir)
+    common = {"key": spec.key(fingerprint), "spec": spec.as_dict(), "engine": ENGINE, "fingerprint": fingerprint, **provenance()}
     try:
-        model, fields = _train(spec, faces, progress)
+        model, fields = _train(spec, faces, data_dir, progress)
     except (ValueError, RuntimeError, ArithmeticError) as error:
         return RunResult(**common, error="".join(traceback.format_exception_only(error)).strip()), None
     return RunResult(**common, **fields), model
@@ -312,12 +333,12 @@ def trained_model(result: RunResult, store: Store, data_dir="data", progress: bo
             return model
     spec = RunSpec.from_dict(result.spec)
     faces = faces_of(spec, data_dir)
-    if faces.fingerprint != result.fingerprint:
+    if fingerprint_of(spec, data_dir) != result.fingerprint:
         raise ValueError(f"row {result.key} was trained on other data than {spec.data['name']} holds now; run it again")
     path = store.runs / result.key / "weights.pt"
     if path.exists():
         return models.load(path)[0]
-    model, _ = _train(spec, faces, progress)
+    model, _ = _train(spec, faces, data_dir, progress)
     path.parent.mkdir(parents=True, exist_ok=True)
     models.save(path, model, spec=result.spec)
     return model

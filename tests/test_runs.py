@@ -87,7 +87,7 @@ def test_the_key_is_stable():
     assert same.key("f" * 64) == SPEC.key("f" * 64)
 
 
-OWN_DEFAULTS = {"config": DEFAULTS, "seed": 0, "oversample": None, "copies": 0, "mirror": False, "group": None}
+OWN_DEFAULTS = {"config": DEFAULTS, "seed": 0, "oversample": None, "copies": 0, "mirror": False, "group": None, "start": None}
 
 
 def test_a_setting_that_is_added_later_leaves_kept_rows_as_they_are(store):
@@ -115,6 +115,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
         "copies": 2,
         "mirror": True,
         "group": "side",
+        "start": {"data": {"name": "halves"}},
     }
     assert set(others) == set(asdict(SPEC))
     keys = [SPEC.key("a"), SPEC.key("b"), *(replace(SPEC, **{name: value}).key("a") for name, value in others.items())]
@@ -138,7 +139,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
     keys += [spec.key("a") for spec in changed]
     monkeypatch.setattr(runs, "ENGINE", runs.ENGINE + 1)
     keys.append(SPEC.key("a"))
-    assert len(set(keys)) == len(keys) == 25
+    assert len(set(keys)) == len(keys) == 26
     assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in keys)
 
 
@@ -252,6 +253,21 @@ def test_each_class_of_a_group_is_measured(store, faces):
     assert set(result.metrics["test"]["marks"]["by_group"]) == {"right", "left"}
     with pytest.raises(ValueError, match="target 'pose': two halves has side, marks"):
         runs.new_model(replace(SPEC, group="pose"), faces)
+
+
+def test_a_start_is_trained_first_and_its_convolutions_are_where_the_network_begins(store, faces):
+    first = replace(SPEC, targets=("marks",), seed=7)
+    spec = replace(SPEC, start=first.as_dict(), config=replace(SPEC.config, epochs=1, learning_rate=1e-9))
+    runs._first_training.cache_clear()
+    result, _ = run(spec, store)
+    of_first, _ = run(first, store)
+    moved, expected = (runs.trained_model(r, store, progress=False).features.state_dict() for r in (result, of_first))
+    assert all(torch.allclose(moved[name], expected[name], atol=1e-6) for name in expected)
+    assert (
+        result.fingerprint != faces.fingerprint
+        and result.seconds > runs._first_training(json.dumps(spec.start, sort_keys=True), "data")[1]["seconds"]
+    )
+    assert not run(spec, store)[1], "kept"
 
 
 def test_several_targets_are_measured_each_in_its_way(store):
