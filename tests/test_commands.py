@@ -23,7 +23,7 @@ def labkit(*arguments, **options):
 def test_help_names_every_command():
     done = labkit("--help")
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("doctor", "data", "report", "bench"))
+    assert all(name in done.stdout for name in ("doctor", "data", "report", "evaluate", "publish", "bench"))
 
 
 def test_doctor_finds_this_machine_fit(tmp_path):
@@ -57,6 +57,8 @@ def test_data_list_tells_how_to_get_what_is_missing(tmp_path):
         (["data", "check", "genki4k"], "GENKI-4K is not imported"),
         (["data", "import", "genki", "x"], "data set 'genki': expected one of"),
         (["data", "import", "genki4k", "nowhere.tar"], "nowhere.tar"),
+        (["evaluate", "nothing", "builtin"], "weights 'nothing': expected a file, or one of smile"),
+        (["publish", "nothing"], "weights 'nothing': expected one of smile"),
         (["report", "--profile", "fast"], "profile: expected one of quick, full, got 'fast'"),
         (["report", "--only", "smiles"], "lab 'smiles': expected one of"),
         (["bench", "--model", "huge"], "model 'huge': expected one of"),
