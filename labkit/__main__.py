@@ -165,11 +165,19 @@ def publish(
 def bench(
     model: Annotated[str, typer.Option(help="One model; default all.")] = "",
     rounds: Annotated[int, typer.Option(help="How often the two loops take turns.", min=1)] = 7,
+    workers: Annotated[int, typer.Option(help="Measure instead what so many workers gain on a table of 8 short rows.", min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32), in one run."""
     from labkit import bench
 
+    if workers:
+        r = bench.bench_workers(workers)
+        text = (
+            f"{r['rows']} short rows: {r['seconds_one_core']} s one after the other on one core, {r['seconds_all_cores']} s on all cores, "
+            f"{r['seconds_workers']} s with {workers} workers: {r['ratio']} of one core, {r['ratio_all_cores']} of all cores"
+        )
+        return show(r, as_json, text)
     results = [bench.bench(name, rounds) for name in ([model] if model else bench.CASES)]
     lines = [
         f"{r['model']}: {r['images_per_second']:.0f} images/s, plain loop {r['plain_images_per_second']:.0f}, ratio {r['ratio']:.2f} "

@@ -194,3 +194,31 @@ def bench(name: str, rounds: int = 7, batches: int = 16, n: int = 256) -> dict:
         "precision": precision,
         "load": load,
     }
+
+
+def bench_workers(workers: int, rows: int = 8, epochs: int = 20) -> dict:
+    """Seconds that a table of short rows takes: one after the other on one core, on all cores, and `workers` at once, each
+    with its share of the cores. Starting the workers and opening the data count. `ratio`: workers to one core; `ratio_all_cores`:
+    workers to one training at a time that has all cores, which is what `--workers 1` means."""
+    import torch
+
+    from labkit import runs
+
+    spec = {"data": {"name": "builtin", "n": 400, "size": 64}, "split": {"kind": "random"}, "model": "smile-base", "targets": ["smile"]}
+    specs = [runs.RunSpec.from_dict({**spec, "config": {"epochs": epochs}, "seed": seed}) for seed in range(rows)]
+    runs.faces_of(specs[0])
+    before, seconds = torch.get_num_threads(), {}
+    for name, threads, at_once in (("one_core", 1, 1), ("all_cores", os.cpu_count() or 1, 1), ("workers", 1, workers)):
+        torch.set_num_threads(threads)
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            runs.run_all(specs, runs.Store(Path(folder) / "rows", Path(folder) / "runs"), progress=False, workers=at_once)
+            seconds[name] = time.perf_counter() - start
+    torch.set_num_threads(before)
+    return {
+        "workers": workers,
+        "rows": rows,
+        **{f"seconds_{name}": round(value, 1) for name, value in seconds.items()},
+        "ratio": round(seconds["workers"] / seconds["one_core"], 2),
+        "ratio_all_cores": round(seconds["workers"] / seconds["all_cores"], 2),
+    }

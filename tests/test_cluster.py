@@ -9,7 +9,7 @@ import time
 import cloudpickle
 import pytest
 
-from labkit import cluster, runs
+from labkit import bench, cluster, runs
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test module
 
@@ -90,3 +90,10 @@ def test_wrong_arguments(tmp_path):
 def test_threads_are_shared_out(monkeypatch):
     monkeypatch.setattr(cluster.os, "cpu_count", lambda: 8)
     assert [cluster.threads_for(n) for n in (1, 2, 3, 8, 16)] == [8, 4, 2, 1, 1]
+
+
+def test_what_workers_gain_is_measured():
+    found = bench.bench_workers(2, rows=2, epochs=1)
+    assert (found["workers"], found["rows"]) == (2, 2)
+    assert found["ratio"] == pytest.approx(found["seconds_workers"] / found["seconds_one_core"], rel=0.1, abs=0.1)
+    assert min(found["seconds_one_core"], found["seconds_all_cores"], found["seconds_workers"]) > 0

@@ -49,7 +49,7 @@ ALLOWED = {
     "tables": "plan metrics runs",
     "pages": "",
     "reports": "plan pages figures runs",
-    "bench": "synthetic augment models training",
+    "bench": "synthetic augment models training runs",
     "doctor": "datasets training",
     "torchvision_on_cpu": "",
     "widgets.__init__": "",
