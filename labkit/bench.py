@@ -196,7 +196,7 @@ def bench(name: str, rounds: int = 7, batches: int = 16, n: int = 256) -> dict:
     }
 
 
-def bench_workers(workers: int, rows: int = 8, epochs: int = 20) -> dict:
+def bench_workers(workers: int, rows: int = 8, epochs: int = 50) -> dict:
     """Seconds that a table of short rows takes: one after the other on one core, on all cores, and `workers` at once, each
     with its share of the cores. Starting the workers and opening the data count. `ratio`: workers to one core; `ratio_all_cores`:
     workers to one training at a time that has all cores, which is what `--workers 1` means."""
