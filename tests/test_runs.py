@@ -263,10 +263,9 @@ def test_a_start_is_trained_first_and_its_convolutions_are_where_the_network_beg
     of_first, _ = run(first, store)
     moved, expected = (runs.trained_model(r, store, progress=False).features.state_dict() for r in (result, of_first))
     assert all(torch.allclose(moved[name], expected[name], atol=1e-6) for name in expected)
-    assert (
-        result.fingerprint != faces.fingerprint
-        and result.seconds > runs._first_training(json.dumps(spec.start, sort_keys=True), "data")[1]["seconds"]
-    )
+    assert result.fingerprint != faces.fingerprint
+    of_start = runs._first_training(json.dumps(spec.start, sort_keys=True), "data")[1]
+    assert result.seconds >= of_start["seconds"]  # rounded: the second training may be too short to show
     assert not run(spec, store)[1], "kept"
 
 
