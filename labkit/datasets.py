@@ -87,7 +87,7 @@ def _read(name, source, files, progress):
     try:
         return source.reader(files, lambda rows: tqdm(rows, desc=f"{source.title}: rows", unit=" rows", disable=not progress))
     except readers.WrongLayout as error:
-        like = [other for other in SOURCES if other != name and any(re.search(SOURCES[other].sign, member) for member in files.sizes)]
+        like = [other for other in _recognised(files) if other != name]
         packed = files.ending(".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
         hint = ""
         if like:
@@ -95,6 +95,11 @@ def _read(name, source, files, progress):
         elif packed:
             hint = f". It holds {packed[0]}: unpack that, and give the file or folder inside"
         raise ValueError(f"{files.path} is not laid out as {source.title}: {error}{hint}") from None
+
+
+def _recognised(files) -> list[str]:
+    """The data sets whose sign one of the file names bears."""
+    return [name for name, source in SOURCES.items() if any(re.search(source.sign, member) for member in files.sizes)]
 
 
 @contextmanager
@@ -228,8 +233,7 @@ def imported(file, progress=True):
     Which data set it is, its file names tell; what looks like none is read as folders of classes. Raises what `import_data` raises.
     """
     with archives.open_files(file) as files:
-        likely = [name for name, source in SOURCES.items() if any(re.search(source.sign, member) for member in files.sizes)]
-    name = likely[0] if likely else "folders"
+        name = next(iter(_recognised(files)), "folders")
     with tempfile.TemporaryDirectory() as folder:
         import_data(name, file, folder, progress)
         yield name, folder

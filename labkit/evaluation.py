@@ -2,7 +2,6 @@
 
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +30,8 @@ def read_faces(data: str | Path, about: dict, data_dir="data") -> FaceSet:
     with nullcontext((data, data_dir)) if known else datasets.imported(data, progress=False) as (name, folder):
         there = datasets.views(name, folder)
         view = next((view for view in (about["view"], "face") if view in there), there[0])
-        options = {"n": BUILTIN_IMAGES} if name == "builtin" else {}
-        faces = datasets.load(name, folder, about["size"], view, **options)
-    if faces.images.shape[-1] == about["channels"]:
-        return faces
-    return faces.grey() if about["channels"] == 1 else replace(faces, images=faces.images.repeat(3, -1))
+        options = {"colour": about["channels"] == 3} | ({"n": BUILTIN_IMAGES} if name == "builtin" else {})
+        return datasets.load(name, folder, about["size"], view, **options)
 
 
 def labels_for(faces: FaceSet, target: str, classes: list[str]) -> np.ndarray:
