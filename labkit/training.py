@@ -94,7 +94,7 @@ class TrainConfig:
 @dataclass
 class History:
     """What happened. `rows`: one dict an epoch (`epoch, train_loss`, with validation also `validation_loss` and
-    `validation_accuracy_<target>`); `best_epoch`: the epoch whose weights the model now has; `stopped`: why training ended."""
+    `validation_accuracy_<target>`, and `seconds` since training began); `best_epoch`: the epoch whose weights the model now has; `stopped`: why training ended."""
 
     rows: list[dict] = field(default_factory=list)
     best_epoch: int = 0
@@ -278,7 +278,7 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[config.schedule](step / steps))
     average = copy.deepcopy(model) if config.average else None
     stopping = _EarlyStopping(config.patience) if config.patience is not None else None
-    history = History()
+    history, start = History(), time.perf_counter()
     with seeded(seed, device), tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
         for epoch in range(1, config.epochs + 1):
             order = torch.randperm(len(images), generator=generator, device=device)
@@ -296,7 +296,7 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
                 row |= validate(average or model, validation, device, config.precision)
             if not math.isfinite(row["train_loss"] + row.get("validation_loss", 0.0)):
                 raise FloatingPointError(f"epoch {epoch}: the loss is no longer finite; try a lower learning rate")
-            history.rows.append(row)
+            history.rows.append(row | {"seconds": time.perf_counter() - start})
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
             if stopping and stopping.is_over(row, average or model):

@@ -75,6 +75,8 @@ def test_fit_is_the_loop_written_out(faces, config):
     losses = written_out(plain, faces, config, seed=7)
     assert [row["train_loss"] for row in history.rows] == pytest.approx(losses, abs=1e-5)
     assert [row["epoch"] for row in history.rows] == [1, 2, 3]
+    seconds = [row["seconds"] for row in history.rows]
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
     assert_same_weights(ours, plain, atol=1e-5, rtol=1e-4)
     assert history.best_epoch == 3 and history.stopped == "all 3 epochs done; the weights are those of the last"
 
