@@ -183,6 +183,38 @@ def comparison(rows: dict[str, dict[str, list[float]]], published: dict[str, flo
     return figure
 
 
+def differences(rows: dict[str, tuple], published: dict[str, float], xlabel: str) -> Figure:
+    """One line a question: a mean difference with its interval. rows: question -> (mean, low, high); published: question -> figure."""
+    figure, axes = _axes(7.5, 0.4 * len(rows) + 1.2)
+    ax = axes[0, 0]
+    for i, (mean, low, high) in enumerate(rows.values()):
+        ax.plot([low, high], [i, i], color=BLUE, linewidth=2)
+        ax.plot(mean, i, "o", color=BLUE, label="ours, 95 % interval" if i == 0 else None)
+    shown = [i for i, name in enumerate(rows) if name in published]
+    ax.plot([published[name] for name in rows if name in published], shown, "D", markerfacecolor="none", color=RED, label="published")
+    ax.axvline(0, color="0.5", linewidth=0.8)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def against_seconds(runs: dict[str, list[list[dict]]], key: str, ylabel: str, marks: dict[str, tuple]) -> Figure:
+    """What training reached, against how long it ran: one line a run. runs: name -> histories (rows with `seconds` and `key`);
+    marks: name -> (seconds, value), a goal: the value to reach by then."""
+    figure, axes = _axes(7, 3.6)
+    ax = axes[0, 0]
+    for i, (name, histories) in enumerate(runs.items()):
+        for k, rows in enumerate(histories):
+            x, y = zip(*((row["seconds"], row[key]) for row in rows))
+            ax.plot(x, y, LINES[i % 4], marker="o", markersize=3, color=COLOURS[i], label=None if k else name)
+    for i, (name, (seconds, value)) in enumerate(marks.items()):
+        ax.plot(seconds, value, "D^"[i % 2], markersize=9, markerfacecolor="none", color=(RED, BLACK)[i % 2], label=name)
+    ax.set(xlabel="seconds of training", ylabel=ylabel, xlim=(0, None))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
 def trade_off(points: dict[str, tuple], xlabel: str, ylabel: str = "test accuracy") -> Figure:
     """One point a model. points: name -> (x, y)."""
     figure, axes = _axes(7, 3.6)

@@ -86,3 +86,15 @@ def mean_and_deviation(values) -> tuple[float, float | None]:
     """Mean and sample standard deviation (n - 1) over seeds; None where one value has no spread."""
     values = np.asarray(values, float)
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
+
+
+def interval(values, level: float = 0.95) -> tuple[float, float]:
+    """Low and high end of Student's confidence interval of the mean of independent `values`, such as one difference a seed.
+    Raises ValueError for fewer than two: one value has no spread."""
+    from scipy import stats
+
+    mean, deviation = mean_and_deviation(values)
+    if deviation is None:
+        raise ValueError("interval: needs two values or more, got one; run more seeds")
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * deviation / np.sqrt(len(values))
+    return mean - float(half), mean + float(half)

@@ -64,6 +64,14 @@ ARCHITECTURES = {
     "emotion-7": _emotion("32k5 leaky 64k5 leaky bn P 128k7 leaky 256k7 leaky bn P"),
     "emotion-8": _emotion("32k3 relu 64k5 relu bn P 128k7 relu 256k9 relu bn P", (128, 64)),
     "emotion-9": _emotion("32k3 relu 32k3 relu 32k3 relu 32k5 relu P 64k5 relu 128k5 relu 256k7 relu P", (128, 64)),
+    # Model 3 a quarter as wide, and one change at a time: what the report concludes, asked with several seeds each.
+    "quarter": _emotion("8k3 relu bn P 16k3 relu bn P 32k5 relu bn P 64k7 relu bn P"),
+    "quarter-bn-before": _emotion("8k3 bn relu P 16k3 bn relu P 32k5 bn relu P 64k7 bn relu P"),
+    "quarter-leaky": _emotion("8k3 leaky bn P 16k3 leaky bn P 32k5 leaky bn P 64k7 leaky bn P"),
+    "quarter-two-halvings": _emotion("8k3 relu bn 16k3 relu bn P 32k5 relu bn 64k7 relu bn P"),
+    "quarter-8-channels": _emotion("8k3 relu bn P 8k3 relu bn P 8k5 relu bn P 8k7 relu bn P"),
+    "quarter-shrinking": _emotion("8k7 relu bn P 16k5 relu bn P 32k3 relu bn P 64k3 relu bn P"),
+    "quarter-two-connected": _emotion("8k3 relu bn P 16k3 relu bn P 32k5 relu bn P 64k7 relu bn P", (128,)),
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),
 }
 

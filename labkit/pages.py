@@ -55,7 +55,7 @@ def _cell(column: str, text: str) -> dict:
         number = float(text)
     except ValueError:
         return {"text": text, "number": False}
-    if column.endswith("difference"):
+    if column.endswith(("difference", "low", "high")):
         return {"text": (f"{number:+.3f}" if abs(number) < 10 else f"{number:+,.0f}").replace("-", "−"), "number": True}
     if column.endswith(("published", "ours", "sd")):
         text = f"{number:.3f}" if abs(number) < 10 else f"{number:,.0f}"  # a share, or seconds, epochs, parameters

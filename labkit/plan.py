@@ -89,7 +89,9 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
         spec = merge(merge(base, changes), of_profile.get("spec", {}))
         if data:
             spec["data"] = {"name": data, "size": spec["data"]["size"]} | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
-            spec["group"] = None  # which other data may not have
+            spec["group"] = None  # which other data may not have, nor parts of an official split
+            if spec["split"]["kind"] == "official":
+                spec["split"] = {"kind": "random", "test": 0.2, "validation": 0.2}
         images = data or of_profile.get("images")
         labels = labels | ({"images": images} if images and "images" in labels else {})
         row = Row(labels, tuple(runs.RunSpec.from_dict(each) for seed in seeds for each in _folds({**spec, "seed": seed})))

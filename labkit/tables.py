@@ -14,6 +14,7 @@ import pandas as pd
 from labkit import metrics, runs
 from labkit.plan import Table
 
+SIGNED, FIGURES = ("difference", "low", "high"), ("published", "ours", "sd")  # how a column ends, and so how its numbers are written
 MEASURES = {"accuracy": ("test", "accuracy")}
 
 
@@ -35,6 +36,36 @@ def build(table: Table, results: list, measures: dict | None = None) -> pd.DataF
         frame, published = (side.assign(**{k: side[k].map(_label) for k in keys}) for side in (frame, published))
         frame = frame.merge(published, on=keys, how="left")
     return _order(frame, measures, list(dict.fromkeys(c for line in lines for c in line)))
+
+
+def compare(table: Table, results: list, published: dict[str, float], part: str = "validation") -> pd.DataFrame:
+    """What one change does: a line for each entry of the plan's `compare`, whose rows `first` and `second` are paired seed by seed.
+
+    `published`: row of the published table -> its figure, for the pairs that an entry names. Columns: `question`, mean of the
+    `published_difference`, our mean `difference` (first - second), `low` and `high` of its 95 % interval, `seeds`, and `answer`:
+    yes or no where the interval leaves out 0, otherwise open."""
+    of_row = {tuple(row.labels.values()): {r.spec["seed"]: r for r in rs if not r.error} for row, rs in zip(table.rows, results)}
+    lines = []
+    for entry in table.settings["compare"]:
+        first, second = of_row.get((entry["first"],), {}), of_row.get((entry["second"],), {})
+        seeds = sorted(set(first) & set(second))
+        if len(seeds) < 2:  # the quick profile asks a few of the questions
+            continue
+        differences = [first[seed].value(part=part) - second[seed].value(part=part) for seed in seeds]
+        low, high = metrics.interval(differences)
+        theirs = [published[a] - published[b] for a, b in entry["published"]]
+        lines.append(
+            {
+                "question": entry["question"],
+                "published_difference": float(np.mean(theirs)),
+                "difference": float(np.mean(differences)),
+                "low": low,
+                "high": high,
+                "seeds": len(seeds),
+                "answer": "yes" if low > 0 else "no" if high < 0 else "open",
+            }
+        )
+    return pd.DataFrame(lines)
 
 
 def _label(value) -> str:
@@ -93,8 +124,9 @@ def to_text(frame: pd.DataFrame) -> pd.DataFrame:
         if isinstance(value, float):
             kind = column.split("_")[-1]
             large = abs(value) >= 10  # seconds, epochs or parameters, not a share
-            written = {"seconds": ".1f", "difference": "+,.0f" if large else "+.4f"}.get(kind, ",.0f" if large else ".4f")
-            return format(value, written) if kind in ("seconds", "difference", "published", "ours", "sd") else _label(value)
+            signed = dict.fromkeys(SIGNED, "+,.0f" if large else "+.4f")
+            written = {"seconds": ".1f", **signed}.get(kind, ",.0f" if large else ".4f")
+            return format(value, written) if kind in ("seconds", *SIGNED, *FIGURES) else _label(value)
         return str(value)
 
     return pd.DataFrame({c: [cell(v, c) for v in frame[c]] for c in frame})

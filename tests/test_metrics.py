@@ -122,3 +122,11 @@ def test_mean_and_sample_deviation():
     assert mean == pytest.approx(2.2 / 3)
     assert deviation == pytest.approx(np.sqrt(((0.6 - mean) ** 2 + (0.7 - mean) ** 2 + (0.9 - mean) ** 2) / 2))
     assert metrics.mean_and_deviation([0.5]) == (0.5, None)
+
+
+def test_interval_is_students():
+    """Differences of 1 to 5: mean 3, standard error sqrt(2.5 / 5), and 2.776 is the quantile that every t table prints for 4."""
+    low, high = metrics.interval([1, 2, 3, 4, 5])
+    assert (low, high) == pytest.approx((3 - 2.776 * np.sqrt(0.5), 3 + 2.776 * np.sqrt(0.5)), abs=1e-3)
+    with pytest.raises(ValueError, match="interval: needs two values or more, got one"):
+        metrics.interval([0.5])

@@ -79,6 +79,20 @@ spec.data = { name = "builtin", n = 100, size = 64 }
 [[table.costs.row]]
 model = "tiny"
 
+[table.compared]
+lab = "smile"
+title = "Differences"
+seeds = [0, 1, 2]
+spec.data = { name = "builtin", n = 100, size = 64 }
+spec.split = { kind = "official", test_name = "private_test" }
+row = [{ variant = "base" }, { variant = "worse" }, { variant = "like it" }, { variant = "failed" }]
+compare = [
+    { question = "Worse?", first = "base", second = "worse", published = [["a", "b"], ["c", "b"]] },
+    { question = "Like it?", first = "like it", second = "base", published = [["a", "c"]] },
+    { question = "Better?", first = "worse", second = "base", published = [["b", "a"]] },
+    { question = "Failed?", first = "base", second = "failed", published = [] },
+]
+
 [table.alone]
 lab = "smile"
 title = "Nothing published"
@@ -166,6 +180,24 @@ def test_another_data_set_can_be_named(table):
     assert table("models", data="fer2013").rows[0].specs[0].data == {"name": "fer2013", "size": 64}
 
 
+def test_with_other_data_an_official_split_becomes_a_random_one(table):
+    assert table("compared").rows[0].specs[0].split["kind"] == "official"
+    assert table("compared", data="builtin").rows[0].specs[0].split == {"kind": "random", "test": 0.2, "validation": 0.2}
+
+
+def test_compare_pairs_the_rows_seed_by_seed(table):
+    t = table("compared")
+    results = results_of(t, [0.6, 0.7, 0.8], [0.5, 0.61, 0.69], [0.62, 0.68, 0.8], [None, None, 0.5])
+    frame = tables.compare(t, results, {"a": 0.6, "b": 0.5, "c": 0.58}, part="test").set_index("question")
+    assert list(frame.index) == ["Worse?", "Like it?", "Better?"]  # one pair is no interval
+    assert frame["answer"].to_dict() == {"Worse?": "yes", "Like it?": "open", "Better?": "no"}
+    worse = frame.loc["Worse?"]
+    assert worse["difference"] == pytest.approx((0.1 + 0.09 + 0.11) / 3) and worse["seeds"] == 3
+    assert worse["published_difference"] == pytest.approx((0.1 + 0.08) / 2)
+    half = 4.303 * 0.01 / np.sqrt(3)  # quantile of Student's t for 2, times the standard error
+    assert (worse["low"], worse["high"]) == pytest.approx((0.1 - half, 0.1 + half), abs=1e-4)
+
+
 def test_merge_leaves_what_it_is_given_alone():
     base, changes = {"config": {"epochs": 5}, "data": {"name": "a", "n": 3}}, {"config": {"seed": 1}, "data": {"name": "b"}}
     before = json.dumps([base, changes])
@@ -174,7 +206,7 @@ def test_merge_leaves_what_it_is_given_alone():
 
 
 def test_what_the_plan_does_not_have_is_refused(table, tmp_path):
-    with pytest.raises(ValueError, match="table 'model': expected one of models, rates, seeds, two, costs, alone"):
+    with pytest.raises(ValueError, match="table 'model': expected one of models, rates, seeds, two, costs, compared, alone"):
         table("model")
     with pytest.raises(ValueError, match="profile: expected one of quick, full, got 'fast'"):
         table("models", "fast")
