@@ -158,7 +158,8 @@ def publish(
 
     table, spec = plan.published_spec(name, data_dir, reports_dir)
     result = runs.publish(spec, table.store, models.WEIGHTS / f"{name}.pt", data_dir)
-    print(f"{models.WEIGHTS / f'{name}.pt'}: row {result.key}, test accuracy {result.value():.4f}")
+    part = plan.read_plan(reports_dir)["weights"][name].get("part", "test")
+    print(f"{models.WEIGHTS / f'{name}.pt'}: row {result.key}, {part} accuracy {result.value(part=part):.4f}")
 
 
 @app.command()

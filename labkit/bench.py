@@ -18,15 +18,21 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: an architecture on images of `size` pixels a side, `channels` deep, from files of `file_size`."""
+    """What is measured: an architecture on images of `size` pixels a side, `channels` deep, from files of `file_size`; `batches`
+    of each loop a turn."""
 
     architecture: str
     size: int
     channels: int
     file_size: int
+    batches: int = 16
 
 
-CASES = {"smile-base": Case("smile-base", size=64, channels=3, file_size=192)}  # GENKI-4K's photographs: about 180 x 192
+CASES = {
+    "smile-base": Case("smile-base", size=64, channels=3, file_size=192),  # GENKI-4K's photographs: about 180 x 192
+    "emotion-7": Case("emotion-7", size=48, channels=1, file_size=48, batches=2),
+    "emotion-best": Case("emotion-best", size=48, channels=1, file_size=48),
+}
 AUGMENT = {"mirror": 0.5, "rotate": 10, "shift": 0.1}
 BATCH = 32
 
@@ -166,7 +172,7 @@ def training_operations(case: Case) -> float:
     return counter.get_total_flops()
 
 
-def bench(name: str, rounds: int = 7, batches: int = 16, n: int = 256) -> dict:
+def bench(name: str, rounds: int = 7, n: int = 256) -> dict:
     """Measure one of `CASES`; rates are medians over the rounds, images a second. `matmul_share`: the share of the measured
     matrix multiplication rate, in the same precision, that training reaches. `load`: load average when it began (None on
     Windows). Raises ValueError for a name that is not known."""
@@ -182,7 +188,7 @@ def bench(name: str, rounds: int = 7, batches: int = 16, n: int = 256) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         for i, image in enumerate(faces.images):
             cv2.imwrite(str(Path(folder) / f"{i:05d}.jpg"), image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-        results = take_turns(case, Path(folder), faces.targets["smile"], rounds, batches)
+        results = take_turns(case, Path(folder), faces.targets["smile"], rounds, case.batches)
     precision = training.fast_precision(training.best_device())
     ours = statistics.median(r["ours"] for r in results)
     return {

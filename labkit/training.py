@@ -94,7 +94,8 @@ class TrainConfig:
 @dataclass
 class History:
     """What happened. `rows`: one dict an epoch (`epoch, train_loss`, with validation also `validation_loss` and
-    `validation_accuracy_<target>`, and `seconds` since training began); `best_epoch`: the epoch whose weights the model now has; `stopped`: why training ended."""
+    `validation_accuracy_<target>`, and `seconds` since training began, validation included); `best_epoch`: the epoch whose weights
+    the model now has; `stopped`: why training ended."""
 
     rows: list[dict] = field(default_factory=list)
     best_epoch: int = 0
