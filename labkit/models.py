@@ -65,6 +65,7 @@ ARCHITECTURES = {
     "emotion-8": _emotion("32k3 relu 64k5 relu bn P 128k7 relu 256k9 relu bn P", (128, 64)),
     "emotion-9": _emotion("32k3 relu 32k3 relu 32k3 relu 32k5 relu P 64k5 relu 128k5 relu 256k7 relu P", (128, 64)),
     "emotion-best": Net("32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True),
+    "emotion-fast": Net("32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True),
     # Model 3 a quarter as wide, and one change at a time: what the report concludes, asked with several seeds each.
     "quarter": _emotion("8k3 relu bn P 16k3 relu bn P 32k5 relu bn P 64k7 relu bn P"),
     "quarter-bn-before": _emotion("8k3 bn relu P 16k3 bn relu P 32k5 bn relu P 64k7 bn relu P"),
