@@ -239,6 +239,11 @@ def test_the_nine_emotion_networks_have_the_printed_counts(number, parameters):
     assert model.eval()(random_images(channels=1, size=48))["emotion"].shape == (3, 7)
 
 
+@pytest.mark.parametrize(("name", "parameters"), [("emotion-best", 575_495), ("emotion-fast", 538_951)])
+def test_the_networks_of_today_have_the_counts_that_the_table_states(name, parameters):
+    assert models.count_parameters(models.build(name, {"emotion": 7}, in_channels=1)) == parameters
+
+
 def test_emotion_7_is_the_same_layers_written_out():
     model = models.build("emotion-7", {"emotion": 7}, in_channels=1).eval()
     by_hand = nn.Sequential(
