@@ -55,10 +55,11 @@ def _cell(column: str, text: str) -> dict:
         number = float(text)
     except ValueError:
         return {"text": text, "number": False}
+    large = abs(number) >= 10 or column.startswith("epochs")  # seconds, epochs or parameters, not a share
     if column.endswith(("difference", "low", "high")):
-        return {"text": (f"{number:+.3f}" if abs(number) < 10 else f"{number:+,.0f}").replace("-", "−"), "number": True}
+        return {"text": (f"{number:+,.0f}" if large else f"{number:+.3f}").replace("-", "−"), "number": True}
     if column.endswith(("published", "ours", "sd")):
-        text = f"{number:.3f}" if abs(number) < 10 else f"{number:,.0f}"  # a share, or seconds, epochs, parameters
+        text = f"{number:,.0f}" if large else f"{number:.3f}"
     return {"text": text, "number": True}
 
 

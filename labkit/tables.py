@@ -123,7 +123,7 @@ def to_text(frame: pd.DataFrame) -> pd.DataFrame:
             return ""
         if isinstance(value, float):
             kind = column.split("_")[-1]
-            large = abs(value) >= 10  # seconds, epochs or parameters, not a share
+            large = abs(value) >= 10 or column.startswith("epochs")  # seconds, epochs or parameters, not a share
             signed = dict.fromkeys(SIGNED, "+,.0f" if large else "+.4f")
             written = {"seconds": ".1f", **signed}.get(kind, ",.0f" if large else ".4f")
             return format(value, written) if kind in ("seconds", *SIGNED, *FIGURES) else _label(value)

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from labkit import doctor
+from labkit import bench, doctor, models
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,6 +80,16 @@ def test_bench_compares_the_two_loops():
     assert set(result) >= {"images_per_second", "plain_images_per_second", "ratio", "matmul_share", "precision", "load"}
     assert 0 < result["matmul_share"] <= 1
     assert result["ratio"] > 1, "our loop must never be slower than the plain one"
+
+
+@pytest.mark.parametrize("name", bench.CASES)
+def test_the_operations_of_a_training_step_are_counted(name):
+    """Each multiplication and addition of the forward pass costs two more backward, except those for the gradient of the images."""
+    case = bench.CASES[name]
+    model = models.build(case.architecture, {"label": 2}, in_channels=case.channels).eval()
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
+        model(torch.rand(1, case.channels, case.size, case.size))
+    assert 2.5 < bench.training_operations(case) / forward.get_total_flops() <= 3
 
 
 ROWS = """
