@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
@@ -89,6 +90,7 @@ def small_multiples(panels: dict[str, dict[str, list[float]]], ylabel: str, colu
             ax.plot(range(1, len(values) + 1), values, LINES[i % 4], color=COLOURS[i], label=label)
         ax.set_title(name, fontsize=8)
         ax.tick_params(labelsize=7)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.flat[0].legend(frameon=False, fontsize=7)
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel(ylabel, fontsize=9)
