@@ -45,6 +45,8 @@ def _table(path: Path) -> dict:
     notes = json.loads(path.read_text())
     with path.with_suffix(".csv").open(newline="") as file:
         columns, *lines = list(csv.reader(file))
+    filled = [i for i in range(len(columns)) if any(line[i] for line in lines)]  # the files keep the others: part kept back, one seed
+    columns, lines = [columns[i] for i in filled], [[line[i] for i in filled] for line in lines]
     cells = [[_cell(column, text) for column, text in zip(columns, line)] for line in lines]
     numeric = [column for i, column in enumerate(columns) if all(line[i]["number"] or not line[i]["text"] for line in cells)]
     return {**notes, "columns": columns, "numeric": numeric, "lines": cells, "provenance_line": _provenance_line(notes["provenance"])}

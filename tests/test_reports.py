@@ -1,5 +1,6 @@
 """The runner and its pages, on tiny notebooks with one fault each."""
 
+import json
 import nbformat
 import pytest
 
@@ -80,6 +81,14 @@ def test_wrong_profile_lab_or_folder(house, tmp_path):
         report(house, only=["smiles"])
     with pytest.raises(FileNotFoundError, match=r"no plan\.toml"):
         plan.read_plan(tmp_path / "nowhere")
+
+
+def test_a_column_that_is_empty_in_every_row_is_not_on_the_page(tmp_path):
+    (tmp_path / "t.csv").write_text("model,test_published,test_ours,epochs_ours\na,0.5,,8\nb,,,8\n")
+    (tmp_path / "t.json").write_text(json.dumps({"provenance": {"rows": 0}}))
+    table = pages._table(tmp_path / "t.json")
+    assert table["columns"] == ["model", "test_published", "epochs_ours"]
+    assert [[cell["text"] for cell in line] for line in table["lines"]] == [["a", "0.500", "8"], ["b", "", "8"]]
 
 
 def test_formulas_become_mathml():
