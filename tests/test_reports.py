@@ -1,6 +1,7 @@
 """The runner and its pages, on tiny notebooks with one fault each."""
 
 import json
+
 import nbformat
 import pytest
 
