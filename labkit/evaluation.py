@@ -23,14 +23,25 @@ def load_network(weights: str | Path, data_dir="data"):
     return network, about
 
 
-def read_faces(data: str | Path, about: dict, data_dir="data") -> FaceSet:
+def kept_networks(store: runs.Store) -> dict[str, str | Path]:
+    """Every network that can be opened here: label -> what `load_network` takes. First the published ones, by their names, then those
+    that a store keeps beside their rows."""
+    found: dict[str, str | Path] = {path.stem: path.stem for path in sorted(models.WEIGHTS.glob("*.pt"))}
+    for weights in sorted(store.runs.glob("*/weights.pt")):
+        result = store.read(weights.parent.name)
+        if result and not result.error:
+            found[f"{result.spec['model']}, {result.spec['data']['name']}, seed {result.spec['seed']} ({result.key[:8]})"] = weights
+    return found
+
+
+def read_faces(data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_IMAGES) -> FaceSet:
     """The faces of an imported data set by its name, or of a file or folder, in the size, view and colours that the network
-    takes; where the data has no such view, the face or else what there is."""
+    takes; where the data has no such view, the face or else what there is. n: how many built-in faces to draw."""
     known = data == "builtin" or (data in datasets.SOURCES and not Path(data).exists())
     with nullcontext((data, data_dir)) if known else datasets.imported(data, progress=False) as (name, folder):
         there = datasets.views(name, folder)
         view = next((view for view in (about["view"], "face") if view in there), there[0])
-        options = {"colour": about["channels"] == 3} | ({"n": BUILTIN_IMAGES} if name == "builtin" else {})
+        options = {"colour": about["channels"] == 3} | ({"n": n} if name == "builtin" else {})
         return datasets.load(name, folder, about["size"], view, **options)
 
 

@@ -240,3 +240,75 @@ def layers(values: dict[str, list[float]], ylabel: str) -> Figure:
     ax.set(xlabel="layer", ylabel=ylabel)
     ax.legend(frameon=False, fontsize=8)
     return figure
+
+
+def filters(before: np.ndarray, after: np.ndarray, title: str = "", most: int = 64) -> Figure:
+    """The filters of a layer before and after training side by side, float (channels out, channels in, k, k), those in the order
+    of the norm that they have after it, at most `most`; below, the norms of all. A filter on three colours is drawn in
+    colour, on one channel in two colours for its signs, on more by the norm that it has on each: a row a filter."""
+    norms = [np.sqrt((weights**2).sum((1, 2, 3))) for weights in (before, after)]
+    order = np.argsort(-norms[1], kind="stable")
+    figure = Figure(figsize=(8.6, 5.4), layout="constrained", dpi=110)
+    grid = figure.add_gridspec(2, 2, height_ratios=(3.4, 1))
+    for i, (weights, when) in enumerate(((before, "before training"), (after, "after training"))):
+        ax = figure.add_subplot(grid[0, i])
+        ax.set_title(when, fontsize=10)
+        _draw_filters(ax, weights[order[:most]])
+    ax = figure.add_subplot(grid[1, :])
+    ax.spines[["top", "right"]].set_visible(False)
+    for values, when, style, colour in zip(norms, ("before training", "after training"), LINES[1::-1], (SKY, BLUE)):
+        ax.plot(range(1, len(values) + 1), np.sort(values)[::-1], style, color=colour, label=when)
+    ax.set(xlabel="filters, each time the strongest first", ylabel="norm", ylim=(0, None))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _draw_filters(ax, weights: np.ndarray) -> None:
+    n, channels, k, _ = weights.shape
+    if channels > 3:
+        ax.imshow(np.sqrt((weights**2).sum((2, 3))), cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
+        ax.set(xlabel="channel before it", ylabel=f"filter (the strongest {n})")
+        return
+    columns = int(np.ceil(np.sqrt(n * 4 / 3)))
+    sheet = np.full((-(-n // columns) * (k + 1), columns * (k + 1), channels), np.nan, np.float32)
+    for i, kernel in enumerate(weights):
+        y, x = i // columns * (k + 1), i % columns * (k + 1)
+        sheet[y : y + k, x : x + k] = kernel.transpose(1, 2, 0)
+    largest = np.abs(weights).max()
+    if channels == 3:
+        ax.imshow(np.nan_to_num(0.5 + 0.5 * sheet / largest, nan=1.0))
+    else:
+        ax.imshow(sheet[..., 0], cmap="PuOr_r", vmin=-largest, vmax=largest)
+    ax.axis("off")
+
+
+def similarities(values: dict[str, np.ndarray], steps: list[str], xlabel: str) -> Figure:
+    """Rank correlation at each step, the mean over the images as a line, their standard deviation as a band. values: method -> (images,
+    steps), -1..1."""
+    figure, axes = _axes(7, 3.4)
+    ax = axes[0, 0]
+    for i, (name, of_images) in enumerate(values.items()):
+        mean, spread = of_images.mean(0), of_images.std(0, ddof=1)
+        ax.plot(range(len(steps)), mean, LINES[i % 4], marker="osD^"[i % 4], markersize=4, color=COLOURS[i], label=name)
+        ax.fill_between(range(len(steps)), mean - spread, mean + spread, color=COLOURS[i], alpha=0.12, linewidth=0)
+    ax.axhline(0, color="0.5", linewidth=0.8)
+    ax.set_xticks(range(len(steps)), steps)
+    ax.set(xlabel=xlabel, ylabel="rank correlation with\nthe trained network's map", ylim=(-0.4, 1.05))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def changes(values: np.ndarray, rows: list[str], columns: list[str], xlabel: str, label: str) -> Figure:
+    """Differences (rows, columns) written into a table that is coloured by them: orange above 0, purple below."""
+    figure, axes = _axes(0.85 * len(columns) + 2.6, 0.42 * len(rows) + 1.6)
+    ax, largest = axes[0, 0], max(float(np.abs(values).max()), 1e-9)
+    image = ax.imshow(values, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="auto")
+    for i, j in np.ndindex(values.shape):
+        colour = "white" if abs(values[i, j]) > 0.7 * largest else "black"
+        ax.text(j, i, f"{values[i, j]:+.2f}".replace("-", "−"), ha="center", va="center", fontsize=8, color=colour)
+    ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set(xlabel=xlabel)
+    figure.colorbar(image, ax=ax, label=label, shrink=0.9)
+    return figure

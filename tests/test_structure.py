@@ -46,6 +46,10 @@ ALLOWED = {
     # reports
     "plan": "runs",
     "figures": "",
+    "explain": "models training",
+    "saliency": "explain",
+    "panels": "",
+    "views": "explain faces panels saliency training",
     "tables": "plan metrics runs",
     "pages": "",
     "reports": "plan pages figures runs",
@@ -53,7 +57,9 @@ ALLOWED = {
     "doctor": "datasets training",
     "torchvision_on_cpu": "",
     "widgets.__init__": "",
-    "widgets.puppet": "synthetic",
+    "widgets.still": "panels",
+    "widgets.puppet": "synthetic faces panels views widgets.still",
+    "widgets.explorer": "explain panels views widgets.still",
 }
 
 

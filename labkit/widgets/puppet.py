@@ -1,50 +1,81 @@
-"""The action unit puppet: fifteen sliders and a row of emotions move a built-in face. Used in notebook 00."""
+"""The action unit puppet: fifteen sliders and a row of emotions move a built-in face; beside it what networks say of it, live.
+Used in notebooks 00 and 07."""
 
 import ipywidgets as widgets
+import numpy as np
 
-from labkit import synthetic
+from labkit import panels, synthetic, views
+from labkit.faces import FaceSet
+from labkit.widgets.still import Still
 
-
-def picture(identity, action_units: dict[str, float], size: int = 256) -> bytes:
-    """The puppet's face with these intensities (0..1), as the bytes of a PNG file."""
-    import cv2
-
-    face = synthetic.draw(synthetic.FaceParameters(identity=identity, action_units=action_units), size)
-    return cv2.imencode(".png", face[:, :, ::-1])[1].tobytes()
+METHODS = ("Grad-CAM", "gradient")  # those that are fast enough for live pictures
+SIZE = 256  # of the face, in pixels
 
 
-def puppet(identity=None, size: int = 256) -> widgets.HBox:
-    """A face with one slider an action unit and one button an emotion; `identity`: whose face, by default a plain one.
+def face(identity, action_units: dict[str, float], size: int = SIZE) -> np.ndarray:
+    """The puppet with these intensities (0..1): uint8 (size, size, 3)."""
+    return synthetic.draw(synthetic.FaceParameters(identity=identity, action_units=action_units), size)
 
-    A button shows the whole prototype, with the units that are drawn but have no slider (wide eyes, wrinkled nose ...)."""
-    identity = identity or synthetic.Identity()
-    sliders = {
-        name: widgets.FloatSlider(description=name, max=1.0, step=0.05, tooltip=meaning, layout={"width": "300px"})
-        for name, meaning in synthetic.ACTION_UNITS.items()
-    }
-    image = widgets.Image(value=picture(identity, {}, size), width=size, height=size)
-    without_slider: dict[str, float] = {}
-    setting = False  # while a button sets all sliders: draw once, not fifteen times
 
-    def draw(_=None):
-        if not setting:
-            units = {name: slider.value for name, slider in sliders.items()}
-            image.value = picture(identity, units | without_slider, size)
+def reactions(identity, action_units: dict[str, float], networks: dict, method: str = METHODS[0]) -> np.ndarray:
+    """What each network says of the puppet and what it looks at. networks: name -> (network, about); each is given the face drawn
+    in the size and colours that it takes."""
+    shown = []
+    for network, about in networks.values():
+        drawn = FaceSet(face(identity, action_units, about["size"])[None])
+        shown.append(views.reaction(views.Look(network, about, drawn if about["channels"] == 3 else drawn.grey()), method))
+    return panels.below(*shown, gap=14)
 
-    def show(button):
-        nonlocal without_slider, setting
-        prototype = synthetic.PROTOTYPES[button.description][0]
-        without_slider = {name: amount for name, amount in prototype.items() if name not in sliders}
-        setting = True
-        for name, slider in sliders.items():
+
+class Puppet(Still, widgets.Box):
+    """networks: name -> (network, about) as `evaluation.load_network` gives them; none: the face alone. identity: whose face, by
+    default a plain one.
+
+    A button shows an emotion's whole prototype, with the units that are drawn but have no slider (wide eyes, wrinkled nose ...)."""
+
+    def __init__(self, networks: dict | None = None, identity=None):
+        self.networks, self.identity = networks or {}, identity or synthetic.Identity()
+        self.without_slider: dict[str, float] = {}
+        self.silent = False  # while a button sets all sliders: draw once, not fifteen times
+        self.sliders = {
+            name: widgets.FloatSlider(description=name, max=1.0, step=0.05, tooltip=meaning, layout={"width": "290px"})
+            for name, meaning in synthetic.ACTION_UNITS.items()
+        }
+        self.buttons = [widgets.Button(description=emotion, layout={"width": "82px"}) for emotion in synthetic.EMOTIONS]
+        self.method = widgets.Dropdown(options=METHODS, description="looks at", layout={"width": "290px"})
+        self.face = widgets.Image(width=SIZE, height=SIZE)
+        self.live = widgets.Image(layout={"max_width": "100%"})
+        for control in (*self.sliders.values(), self.method):
+            control.observe(self.draw, "value")
+        for button in self.buttons:
+            button.on_click(lambda button: self.show(button.description))
+        buttons = widgets.Box(self.buttons, layout={"flex_flow": "row wrap", "width": "270px"})
+        live = [widgets.VBox([self.method, self.live], layout={"max_width": "100%"})] if self.networks else []
+        parts = [widgets.VBox([self.face, buttons]), widgets.VBox(list(self.sliders.values())), *live]
+        super().__init__(parts, layout={"flex_flow": "row wrap", "grid_gap": "4px 20px"})
+        self.draw()
+
+    def action_units(self) -> dict[str, float]:
+        return {name: slider.value for name, slider in self.sliders.items()} | self.without_slider
+
+    def draw(self, _=None) -> None:
+        if self.silent:
+            return
+        self.face.value = panels.png(face(self.identity, self.action_units()))
+        if self.networks:
+            picture = reactions(self.identity, self.action_units(), self.networks, self.method.value)
+            self.live.width, self.live.value = round(picture.shape[1] / panels.SCALE), panels.png(picture)
+
+    def show(self, emotion: str) -> None:
+        """Set every slider to an emotion's prototype."""
+        prototype = synthetic.PROTOTYPES[emotion][0]
+        self.without_slider = {name: amount for name, amount in prototype.items() if name not in self.sliders}
+        self.silent = True
+        for name, slider in self.sliders.items():
             slider.value = prototype.get(name, 0.0)
-        setting = False
-        draw()
+        self.silent = False
+        self.draw()
 
-    buttons = [widgets.Button(description=emotion, layout={"width": "90px"}) for emotion in synthetic.EMOTIONS]
-    for slider in sliders.values():
-        slider.observe(draw, "value")
-    for button in buttons:
-        button.on_click(show)
-    left = [image, widgets.Box(buttons, layout={"flex_flow": "row wrap", "width": f"{size + 120}px"})]
-    return widgets.HBox([widgets.VBox(left), widgets.VBox(list(sliders.values()))])
+    def still(self) -> np.ndarray:
+        picture = panels.enlarged(face(self.identity, self.action_units()), panels.px(SIZE), smooth=True)
+        return panels.beside(picture, reactions(self.identity, self.action_units(), self.networks)) if self.networks else picture

@@ -1,0 +1,61 @@
+"""Pictures where no kernel runs: a widget's still, and states to flip through, both readable in any browser, without a script."""
+
+import base64
+import hashlib
+import html
+import io
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from labkit import panels
+
+STYLE = """
+.flip { display: flex; flex-wrap: wrap; gap: .35rem; max-width: 100%; margin: .4rem 0; }
+.flip input { position: absolute; opacity: 0; pointer-events: none; }
+.flip label { order: 1; padding: .15rem .7rem; border: 1px solid #b8c0cc; border-radius: 1rem; cursor: pointer; font-size: .85rem; }
+.flip input:checked + label { background: #0072b2; border-color: #0072b2; color: white; }
+.flip input:focus-visible + label { outline: 3px solid #e69f00; outline-offset: 1px; }
+.flip figure { order: 2; display: none; width: 100%; margin: .4rem 0; }
+.flip input:checked + label + figure { display: block; }
+.flip figure img { max-width: 100%; height: auto; }
+"""
+
+
+def as_png(picture: np.ndarray | Figure) -> tuple[bytes, int]:
+    """(the bytes of a PNG file, its width on the page) of what `labkit.panels` or `labkit.figures` draws."""
+    if isinstance(picture, Figure):
+        file = io.BytesIO()
+        picture.savefig(file, format="png", dpi=150)
+        return file.getvalue(), round(picture.get_figwidth() * 100)
+    return panels.png(picture), round(picture.shape[1] / panels.SCALE)
+
+
+class Flip:
+    """Pictures to flip through with the mouse or, once one is chosen, with the arrow keys. pictures: title -> picture."""
+
+    def __init__(self, pictures: dict[str, np.ndarray | Figure]):
+        if not pictures:
+            raise ValueError("pictures: expected at least one, got none")
+        self.pictures = {title: as_png(picture) for title, picture in pictures.items()}
+
+    def _repr_html_(self) -> str:
+        group = "flip-" + hashlib.sha256(b"".join(data for data, _ in self.pictures.values())).hexdigest()[:12]
+        states = []
+        for i, (title, (data, width)) in enumerate(self.pictures.items()):
+            name, checked = html.escape(title), " checked" if i == 0 else ""
+            source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+            states.append(
+                f'<input type="radio" name="{group}" id="{group}-{i}"{checked}><label for="{group}-{i}">{name}</label>'
+                f'<figure><img src="{source}" width="{width}" alt="{name}"></figure>'
+            )
+        return f'<div class="flip" role="radiogroup"><style>{STYLE}</style>{"".join(states)}</div>'
+
+
+class Still:
+    """Put in front of a widget class: where the widget cannot be shown, its `still()` is, uint8 (H, W, 3) of `labkit.panels`."""
+
+    def _repr_mimebundle_(self, **options):
+        data, width = as_png(self.still())
+        bundle = super()._repr_mimebundle_(**options) | {"image/png": base64.b64encode(data).decode()}
+        return bundle, {"image/png": {"width": width}}
