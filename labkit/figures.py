@@ -242,25 +242,26 @@ def layers(values: dict[str, list[float]], ylabel: str) -> Figure:
     return figure
 
 
-def filters(before: np.ndarray, after: np.ndarray, title: str = "", most: int = 64) -> Figure:
-    """The filters of a layer before and after training side by side, float (channels out, channels in, k, k), those in the order
-    of the norm that they have after it, at most `most`; below, the norms of all. A filter on three colours is drawn in
-    colour, on one channel in two colours for its signs, on more by the norm that it has on each: a row a filter."""
-    norms = [np.sqrt((weights**2).sum((1, 2, 3))) for weights in (before, after)]
-    order = np.argsort(-norms[1], kind="stable")
-    figure = Figure(figsize=(8.6, 5.4), layout="constrained", dpi=110)
-    grid = figure.add_gridspec(2, 2, height_ratios=(3.4, 1))
-    for i, (weights, when) in enumerate(((before, "before training"), (after, "after training"))):
-        ax = figure.add_subplot(grid[0, i])
-        ax.set_title(when, fontsize=10)
-        _draw_filters(ax, weights[order[:most]])
-    ax = figure.add_subplot(grid[1, :])
-    ax.spines[["top", "right"]].set_visible(False)
-    for values, when, style, colour in zip(norms, ("before training", "after training"), LINES[1::-1], (SKY, BLUE)):
-        ax.plot(range(1, len(values) + 1), np.sort(values)[::-1], style, color=colour, label=when)
-    ax.set(xlabel="filters, each time the strongest first", ylabel="norm", ylim=(0, None))
-    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.suptitle(title, fontsize=11)
+def filters(layers: dict[str, tuple[np.ndarray, np.ndarray]], most: int = 48) -> Figure:
+    """One row a layer: its filters before training, after it, and all their norms. layers: name -> (before, after), each float
+    (channels out, channels in, k, k); drawn are at most `most`, in the order of the norm that they have after training. A filter
+    on three colours is drawn in colour, on one channel in two colours for its signs; on more it is a row of the norms that it
+    has on each of them."""
+    figure = Figure(figsize=(9, 2.1 * len(layers) + 0.4), layout="constrained", dpi=110)
+    axes = figure.subplots(len(layers), 3, squeeze=False, width_ratios=(1.3, 1.3, 1))
+    for (name, pair), row in zip(layers.items(), axes):
+        norms = [np.sqrt((weights**2).sum((1, 2, 3))) for weights in pair]
+        order = np.argsort(-norms[1], kind="stable")[:most]
+        for ax, weights, when in zip(row, pair, ("before training", "after training")):
+            ax.set_title(f"{name}, {when}", fontsize=9)
+            _draw_filters(ax, weights[order])
+        ax = row[2]
+        ax.spines[["top", "right"]].set_visible(False)
+        for values, when, style, colour in zip(norms, ("before", "after"), LINES[1::-1], (SKY, BLUE)):
+            ax.plot(range(1, len(values) + 1), np.sort(values)[::-1], style, color=colour, label=when)
+        ax.set(ylabel="norm", ylim=(0, None))
+        ax.legend(frameon=False, fontsize=8)
+    axes[-1, 2].set_xlabel("filters, the strongest first")
     return figure
 
 
@@ -268,9 +269,9 @@ def _draw_filters(ax, weights: np.ndarray) -> None:
     n, channels, k, _ = weights.shape
     if channels > 3:
         ax.imshow(np.sqrt((weights**2).sum((2, 3))), cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
-        ax.set(xlabel="channel before it", ylabel=f"filter (the strongest {n})")
+        ax.set(xlabel="channel before it", ylabel=f"strongest {n}")
         return
-    columns = int(np.ceil(np.sqrt(n * 4 / 3)))
+    columns = int(np.ceil(np.sqrt(n * 1.6)))
     sheet = np.full((-(-n // columns) * (k + 1), columns * (k + 1), channels), np.nan, np.float32)
     for i, kernel in enumerate(weights):
         y, x = i // columns * (k + 1), i % columns * (k + 1)

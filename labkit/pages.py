@@ -94,6 +94,8 @@ def write_notebook(source: Path, target: Path, profile: str) -> None:
             cell.source = formulas_to_mathml(cell.source)
         cell.pop("outputs_hidden", None)
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    # A widget needs a kernel: of what it left behind, its picture is shown.
+    exporter.display_data_priority = [kind for kind in exporter.display_data_priority if "widget" not in kind]
     content, _ = exporter.from_notebook_node(notebook)
     colours = f"<style>{HtmlFormatter(style='default').get_style_defs('.highlight')}</style>"
     _write(target, _render("notebook.html", title=source.stem, profile=profile, root="../", content=colours + content))

@@ -179,7 +179,7 @@ def strip(values: np.ndarray, width: int, height: int, marked: int | None = None
     page, largest = blank(width, height), max(float(values.max()), 1e-12)
     edges = np.linspace(0, width, len(values) + 1).round().astype(int)
     for i, value in enumerate(values):
-        top = height - max(1, round((height - 1) * float(value) / largest))
+        top = height - max(1, round(height * float(value) / largest))
         page[top:, edges[i] : max(edges[i] + 1, edges[i + 1] - px(1))] = SECOND if i == marked else ACCENT
     return page
 

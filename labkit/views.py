@@ -70,7 +70,7 @@ def reaction(look: Look, method: str) -> np.ndarray:
     colours = panels.SIGNED if method in saliency.SIGNED else panels.AMOUNT
     over = panels.titled(panels.overlay(look.image, values, px(144), colours), f"for {name}", 11)
     said = look.probabilities(look.image[None])
-    tables = [panels.bars(dict(zip(look.about["classes"][t], p[0])), px(236), t, row=17) for t, p in said.items()]
+    tables = [panels.bars(dict(zip(look.about["classes"][t], p[0])), px(212), t, row=17, label=86) for t, p in said.items()]
     return panels.beside(over, panels.below(*tables, gap=8))
 
 

@@ -1,42 +1,213 @@
-"""The widgets without a browser: what their controls do to their pictures."""
+"""The widgets without a browser: what their controls do to their pictures. With one: test_browser.py."""
+
+import base64
+import re
+import threading
+import time
 
 import cv2
 import ipywidgets
 import numpy as np
 import pytest
 
-from labkit import synthetic
-from labkit.widgets import puppet
+from labkit import evaluation, panels, runs, synthetic, views
+from labkit.figures import bars
+from labkit.widgets import explorer, puppet, still
 
 
 def decode(data: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
-@pytest.fixture
-def parts():
-    widget = puppet.puppet(size=64)
-    left, right = widget.children
-    image, buttons = left.children
-    return image, {b.description: b for b in buttons.children}, {s.description: s for s in right.children}
+@pytest.fixture(scope="module")
+def networks():
+    return {name: evaluation.load_network(name) for name in ("smile", "emotion")}
 
 
-def test_a_slider_draws_the_face_with_that_action_unit(parts):
-    image, _, sliders = parts
-    assert list(sliders) == list(synthetic.ACTION_UNITS) and all(isinstance(s, ipywidgets.FloatSlider) for s in sliders.values())
-    sliders["AU12"].value = 0.8
-    expected = synthetic.draw(synthetic.FaceParameters(action_units={"AU12": 0.8}), 64)
-    assert np.array_equal(decode(image.value), expected)
+# the puppet
+
+
+def test_a_slider_draws_the_face_with_that_action_unit():
+    widget = puppet.Puppet()
+    assert list(widget.sliders) == list(synthetic.ACTION_UNITS)
+    assert all(isinstance(slider, ipywidgets.FloatSlider) for slider in widget.sliders.values())
+    widget.sliders["AU12"].value = 0.8
+    expected = synthetic.draw(synthetic.FaceParameters(action_units={"AU12": 0.8}), puppet.SIZE)
+    assert np.array_equal(decode(widget.face.value), expected)
 
 
 @pytest.mark.parametrize("emotion", synthetic.EMOTIONS)
-def test_a_button_draws_the_whole_prototype_once(parts, emotion):
-    image, buttons, sliders = parts
-    sliders["AU26"].value = 0.9
+def test_a_button_draws_the_whole_prototype_once(emotion):
+    widget = puppet.Puppet()
+    widget.sliders["AU26"].value = 0.9
     changes = []
-    image.observe(changes.append, "value")
-    buttons[emotion].click()
+    widget.face.observe(changes.append, "value")
+    next(button for button in widget.buttons if button.description == emotion).click()
     prototype = synthetic.PROTOTYPES[emotion][0]
-    assert np.array_equal(decode(image.value), synthetic.draw(synthetic.FaceParameters(action_units=prototype), 64))
+    expected = synthetic.draw(synthetic.FaceParameters(action_units=prototype), puppet.SIZE)
+    difference = np.abs(decode(widget.face.value).astype(int) - expected)
+    assert difference.max() <= 1 and difference.mean() < 1e-3, "units are added up in another order"
     assert len(changes) == 1
-    assert {name: s.value for name, s in sliders.items() if s.value} == {n: a for n, a in prototype.items() if n in sliders}
+    sliders = {name: slider.value for name, slider in widget.sliders.items() if slider.value}
+    assert sliders == {name: amount for name, amount in prototype.items() if name in widget.sliders}
+
+
+def test_networks_say_live_what_they_see_and_where_they_look(networks):
+    widget = puppet.Puppet(networks)
+    calm = decode(widget.live.value)
+    widget.sliders["AU12"].value = 1.0
+    units = dict.fromkeys(synthetic.ACTION_UNITS, 0.0) | {"AU12": 1.0}
+    for method in puppet.METHODS:
+        widget.method.value = method
+        expected = puppet.reactions(synthetic.Identity(), units, networks, method)
+        assert np.array_equal(decode(widget.live.value), expected) and not np.array_equal(calm, expected)
+    shown = widget._repr_mimebundle_()[0]
+    picture = decode(base64.b64decode(shown["image/png"]))
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert np.array_equal(picture[: panels.px(puppet.SIZE), : panels.px(puppet.SIZE)][5, 5], decode(widget.face.value)[4, 4])
+
+
+# the explorer
+
+
+@pytest.fixture
+def open_explorer(networks):
+    def load(name):
+        if name == "broken":
+            raise ValueError("not a weights file <b>")
+        return networks[name]
+
+    def make(names=("emotion", "smile", "broken"), **options):
+        return explorer.Explorer(list(names), load, lambda about: evaluation.read_faces("builtin", about, n=12), **options)
+
+    return make
+
+
+def shown(widget) -> np.ndarray:
+    if widget.work:
+        widget.work.result()
+    return decode(widget.picture.value)
+
+
+@pytest.mark.parametrize("method", views.VIEWS)
+def test_every_method_shows_its_view(open_explorer, method):
+    widget = open_explorer()
+    widget.layer.value, widget.channel.value, widget.face.value = "conv2", 3, 5
+    widget.method.value = method
+    assert np.array_equal(shown(widget), views.picture(widget.look(), method))
+    assert (widget.look().layer, widget.look().channel, widget.look().face) == ("conv2", 3, 5)
+    assert widget.channel.disabled == ("channel" not in views.VIEWS[method].uses)
+    assert widget.status.value == "" and not widget.face.disabled
+
+
+def test_the_controls_follow_the_network_and_the_layer(open_explorer):
+    widget = open_explorer()
+    widget.layer.value = "conv6"
+    widget.channel.value = 255
+    widget.layer.value = "conv2"
+    assert (widget.channel.value, widget.channel.max) == (63, 63)
+    widget.network.value = "smile"
+    assert [label for label, _ in widget.label.options] == [explorer.PREDICTED, "not smiling", "smiling"]
+    assert widget.look().about["size"] == 64 and np.array_equal(shown(widget), views.picture(widget.look(), "activations"))
+    widget.method.value = "gradient"
+    widget.label.value = ("smile", 0)
+    assert widget.look().explained() == ("smile", 0, "not smiling")
+    assert np.array_equal(shown(widget), views.picture(widget.look(), "gradient"))
+    assert np.array_equal(decode(widget.prediction.value), views.prediction(widget.look()))
+
+
+def test_a_network_that_cannot_be_opened_says_why_and_the_one_before_stays(open_explorer):
+    widget = open_explorer()
+    before = widget.picture.value
+    widget.network.value = "broken"
+    assert widget.status.value == "broken: not a weights file &lt;b&gt;"
+    assert widget.network.value == "emotion" and widget.picture.value == before
+    widget.channel.value = 2
+    assert widget.picture.value != before
+    with pytest.raises(ValueError, match="not a weights file"):
+        open_explorer(names=["broken"])
+
+
+@pytest.fixture
+def slow_view(monkeypatch):
+    """A view that never ends unless it is stopped; yields an event that is set once it runs."""
+    running = threading.Event()
+
+    def draw(look, tick):
+        for i in range(10_000):
+            tick(i / 10_000)
+            running.set()
+            time.sleep(0.005)
+
+    monkeypatch.setitem(views.VIEWS, "endless", views.View(draw, ("face",), slow=True))
+    return running
+
+
+@pytest.mark.parametrize("how", ["stop", "another method", "another face"])
+def test_slow_work_shows_how_far_it_is_and_is_stopped(open_explorer, slow_view, how):
+    widget = open_explorer()
+    widget.method.value = "endless"
+    assert slow_view.wait(5) and not widget.stop.disabled and widget.status.value == "endless"
+    time.sleep(0.05)
+    assert 0 < widget.progress.value < 1
+    first = widget.work
+    if how == "stop":
+        widget.stop.click()
+        assert widget.status.value == "stopped" and widget.stop.disabled and widget.progress.value == 0
+    elif how == "another method":
+        widget.method.value = "filters"
+        assert np.array_equal(shown(widget), views.picture(widget.look(), "filters"))
+    else:
+        widget.face.value = 3
+        assert widget.work is not first
+        widget.stop.click()
+    assert first.done()
+
+
+def test_an_error_in_slow_work_is_shown(open_explorer, monkeypatch):
+    def draw(look, tick):
+        raise RuntimeError("out of <memory>")
+
+    monkeypatch.setitem(views.VIEWS, "failing", views.View(draw, (), slow=True))
+    widget = open_explorer()
+    widget.method.value = "failing"
+    widget.work.result()
+    assert widget.status.value == "failing: out of &lt;memory&gt;"
+
+
+def test_kept_networks_lists_the_published_ones_and_those_of_a_store(tmp_path, networks):
+    store = runs.Store(tmp_path / "rows", tmp_path / "runs")
+    assert evaluation.kept_networks(store) == {"emotion": "emotion", "smile": "smile"}
+    spec = runs.RunSpec.from_dict({
+        "data": {"name": "builtin", "n": 40, "size": 64}, "split": {"kind": "random", "test": 0.5}, "model": "tiny",
+        "targets": ["smile"], "config": {"epochs": 1},
+    })  # fmt: skip
+    result, _ = runs.run(spec, store, progress=False)
+    choices = evaluation.kept_networks(store)
+    label = f"tiny, builtin, seed 0 ({result.key[:8]})"
+    assert list(choices) == ["emotion", "smile", label]
+    network, about = evaluation.load_network(choices[label])
+    assert about["classes"] == {"smile": ["not smiling", "smiling"]} and "smile" in network.heads
+    (store.rows / f"{result.key}.json").unlink()
+    assert label not in evaluation.kept_networks(store), "weights without a row say nothing of what they are"
+
+
+# pictures without a kernel
+
+
+def test_flip_shows_one_state_at_a_time_without_a_script():
+    picture = np.full((30, 60, 3), 200, np.uint8)
+    page = still.Flip({"first": picture, "a <b> & c": picture // 2, "figure": bars({"a": 1}, "x")})._repr_html_()
+    assert page.count('type="radio"') == 3 and page.count(" checked>") == 1 and "<script" not in page
+    assert "a &lt;b&gt; &amp; c" in page and "<b>" not in page
+    kinds = re.findall(r'src="data:image/(\w+);base64,([^"]+)" width="(\d+)"', page)
+    assert [(kind, width) for kind, _, width in kinds] == [("webp", "40"), ("webp", "40"), ("png", "600")]
+    assert np.abs(decode(base64.b64decode(kinds[1][1])).astype(int) - 100).max() < 6
+    with pytest.raises(ValueError, match="at least one"):
+        still.Flip({})
+
+
+def test_two_flips_on_a_page_do_not_share_their_buttons():
+    pages = [still.Flip({"a": np.full((9, 9, 3), grey, np.uint8)})._repr_html_() for grey in (10, 200)]
+    names = [re.search(r'name="([^"]+)"', page)[1] for page in pages]
+    assert names[0] != names[1]

@@ -38,21 +38,21 @@ class Puppet(Still, widgets.Box):
         self.without_slider: dict[str, float] = {}
         self.silent = False  # while a button sets all sliders: draw once, not fifteen times
         self.sliders = {
-            name: widgets.FloatSlider(description=name, max=1.0, step=0.05, tooltip=meaning, layout={"width": "290px"})
+            name: widgets.FloatSlider(description=name, max=1.0, step=0.05, tooltip=meaning, layout={"width": "260px"})
             for name, meaning in synthetic.ACTION_UNITS.items()
         }
-        self.buttons = [widgets.Button(description=emotion, layout={"width": "82px"}) for emotion in synthetic.EMOTIONS]
-        self.method = widgets.Dropdown(options=METHODS, description="looks at", layout={"width": "290px"})
+        self.buttons = [widgets.Button(description=emotion, layout={"width": "80px"}) for emotion in synthetic.EMOTIONS]
+        self.method = widgets.Dropdown(options=METHODS, description="looks at", layout={"width": "260px"})
         self.face = widgets.Image(width=SIZE, height=SIZE)
         self.live = widgets.Image(layout={"max_width": "100%"})
         for control in (*self.sliders.values(), self.method):
             control.observe(self.draw, "value")
         for button in self.buttons:
             button.on_click(lambda button: self.show(button.description))
-        buttons = widgets.Box(self.buttons, layout={"flex_flow": "row wrap", "width": "270px"})
+        buttons = widgets.Box(self.buttons, layout={"flex_flow": "row wrap", "width": "258px"})
         live = [widgets.VBox([self.method, self.live], layout={"max_width": "100%"})] if self.networks else []
         parts = [widgets.VBox([self.face, buttons]), widgets.VBox(list(self.sliders.values())), *live]
-        super().__init__(parts, layout={"flex_flow": "row wrap", "grid_gap": "4px 20px"})
+        super().__init__(parts, layout={"flex_flow": "row wrap", "grid_gap": "4px 14px"})
         self.draw()
 
     def action_units(self) -> dict[str, float]:

@@ -5,6 +5,7 @@ import hashlib
 import html
 import io
 
+import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -22,13 +23,15 @@ STYLE = """
 """
 
 
-def as_png(picture: np.ndarray | Figure) -> tuple[bytes, int]:
-    """(the bytes of a PNG file, its width on the page) of what `labkit.panels` or `labkit.figures` draws."""
+def as_file(picture: np.ndarray | Figure) -> tuple[str, bytes, int]:
+    """(kind, bytes, width on the page) of what `labkit.panels` or `labkit.figures` draws. A panel becomes WebP, since a page holds
+    dozens of them and PNG would take several times as much."""
     if isinstance(picture, Figure):
         file = io.BytesIO()
         picture.savefig(file, format="png", dpi=150)
-        return file.getvalue(), round(picture.get_figwidth() * 100)
-    return panels.png(picture), round(picture.shape[1] / panels.SCALE)
+        return "png", file.getvalue(), round(picture.get_figwidth() * 100)
+    webp = cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 90])[1].tobytes()
+    return "webp", webp, round(picture.shape[1] / panels.SCALE)
 
 
 class Flip:
@@ -37,14 +40,14 @@ class Flip:
     def __init__(self, pictures: dict[str, np.ndarray | Figure]):
         if not pictures:
             raise ValueError("pictures: expected at least one, got none")
-        self.pictures = {title: as_png(picture) for title, picture in pictures.items()}
+        self.pictures = {title: as_file(picture) for title, picture in pictures.items()}
 
     def _repr_html_(self) -> str:
-        group = "flip-" + hashlib.sha256(b"".join(data for data, _ in self.pictures.values())).hexdigest()[:12]
+        group = "flip-" + hashlib.sha256(b"".join(data for _, data, _ in self.pictures.values())).hexdigest()[:12]
         states = []
-        for i, (title, (data, width)) in enumerate(self.pictures.items()):
+        for i, (title, (kind, data, width)) in enumerate(self.pictures.items()):
             name, checked = html.escape(title), " checked" if i == 0 else ""
-            source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+            source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
             states.append(
                 f'<input type="radio" name="{group}" id="{group}-{i}"{checked}><label for="{group}-{i}">{name}</label>'
                 f'<figure><img src="{source}" width="{width}" alt="{name}"></figure>'
@@ -56,6 +59,6 @@ class Still:
     """Put in front of a widget class: where the widget cannot be shown, its `still()` is, uint8 (H, W, 3) of `labkit.panels`."""
 
     def _repr_mimebundle_(self, **options):
-        data, width = as_png(self.still())
-        bundle = super()._repr_mimebundle_(**options) | {"image/png": base64.b64encode(data).decode()}
-        return bundle, {"image/png": {"width": width}}
+        picture = self.still()
+        bundle = super()._repr_mimebundle_(**options) | {"image/png": base64.b64encode(panels.png(picture)).decode()}
+        return bundle, {"image/png": {"width": round(picture.shape[1] / panels.SCALE)}}
