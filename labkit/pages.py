@@ -87,15 +87,20 @@ def write_notebook(source: Path, target: Path, profile: str) -> None:
     import nbformat
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
+    from traitlets.config import Config
 
-    notebook = nbformat.read(source, as_version=4)
+    notebook, section = nbformat.read(source, as_version=4), source.stem
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
+            section = (re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE) or [section])[-1]
             cell.source = formulas_to_mathml(cell.source)
+        for output in cell.get("outputs", []):  # for those who hear the page: at least where the figure belongs
+            output.get("metadata", {}).setdefault("image/png", {})["alt"] = f"Figure of section {section}"
         cell.pop("outputs_hidden", None)
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     # A widget needs a kernel: of what it left behind, its picture is shown.
-    exporter.display_data_priority = [kind for kind in exporter.display_data_priority if "widget" not in kind]
+    kinds = [kind for kind in HTMLExporter().default_config.NbConvertBase.display_data_priority if "widget" not in kind]
+    config = Config({"NbConvertBase": {"display_data_priority": kinds}})
+    exporter = HTMLExporter(config=config, template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     content, _ = exporter.from_notebook_node(notebook)
     colours = f"<style>{HtmlFormatter(style='default').get_style_defs('.highlight')}</style>"
     _write(target, _render("notebook.html", title=source.stem, profile=profile, root="../", content=colours + content))

@@ -5,6 +5,7 @@ Each returns uint8 (H, W, 3) as `labkit.panels` does, 640 pixels of the page wid
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -44,6 +45,11 @@ class Look:
     def image(self) -> np.ndarray:
         return self.faces.images[self.face]
 
+    @cached_property
+    def said(self) -> dict[str, np.ndarray]:
+        """What the network says of the face: target -> (K,)."""
+        return {target: p[0] for target, p in self.probabilities(self.image[None]).items()}
+
     def probabilities(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """What the network says of images, as everywhere in the lab: target -> (N, K)."""
         return training.predict(self.network, images, mirror=self.about["mirror"])
@@ -51,15 +57,15 @@ class Look:
     def explained(self) -> tuple[str, int, str]:
         """(target, label, its name) of the class whose score is explained."""
         target = self.target or next(iter(self.network.heads))
-        label = self.label if self.target else int(self.probabilities(self.image[None])[target][0].argmax())
+        label = self.label if self.target else int(self.said[target].argmax())
         return target, label, self.about["classes"][target][label]
 
 
 def prediction(look: Look, width: int = 300) -> np.ndarray:
     """The face, and the probability of each class."""
     face = panels.enlarged(look.image, px(width * 0.62))
-    said = look.probabilities(look.image[None])
-    tables = [panels.bars(dict(zip(look.about["classes"][name], p[0])), px(width), name, row=18) for name, p in said.items()]
+    classes = look.about["classes"]
+    tables = [panels.bars(dict(zip(classes[name], p)), px(width), name, row=18) for name, p in look.said.items()]
     return panels.below(face, *tables, gap=10)
 
 
@@ -69,8 +75,8 @@ def reaction(look: Look, method: str) -> np.ndarray:
     values = saliency.saliency(look.network, look.image, method, target, label)
     colours = panels.SIGNED if method in saliency.SIGNED else panels.AMOUNT
     over = panels.titled(panels.overlay(look.image, values, px(144), colours), f"for {name}", 11)
-    said = look.probabilities(look.image[None])
-    tables = [panels.bars(dict(zip(look.about["classes"][t], p[0])), px(212), t, row=17, label=86) for t, p in said.items()]
+    classes = look.about["classes"]
+    tables = [panels.bars(dict(zip(classes[name], p)), px(212), name, row=17, label=86) for name, p in look.said.items()]
     return panels.beside(over, panels.below(*tables, gap=8))
 
 

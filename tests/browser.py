@@ -1,5 +1,6 @@
 """Chromium on a real JupyterLab, for the tests of the widgets and for `docs/screenshots.py`."""
 
+import base64
 import contextlib
 import os
 import secrets
@@ -13,6 +14,12 @@ from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+SETTINGS = {
+    "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+    "notebook-extension/tracker": '{"windowingMode": "none"}',  # else cells out of sight are not in the page
+}
+IDLE = "text=/\\| Idle$/"  # the status bar; the indicator beside the kernel's name says so before it is connected
 
 
 def executable() -> str | None:
@@ -50,9 +57,10 @@ def jupyterlab(folder: Path, threads: int = 2):
     environment = os.environ | {name: str(own / name.lower()) for name in names} | {"OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
     command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
-    quiet = own / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    quiet.parent.mkdir(parents=True)
-    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    for name, setting in SETTINGS.items():
+        path = own / "jupyterlab_settings_dir" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(setting)
     with (own / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
     try:
@@ -77,3 +85,44 @@ def _wait_until(holds, seconds: float, why) -> None:
         if time.monotonic() > end:
             raise TimeoutError(why())
         time.sleep(0.1)
+
+
+def run_all(page, address: str, seconds: float) -> None:
+    """Open a notebook and run all its cells; raises AssertionError where a cell fails."""
+    page.goto(address)
+    page.wait_for_selector(IDLE, timeout=60_000)
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells")
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(p => /\\d/.test(p.textContent))
+                 || document.querySelector('[data-mime-type$=error]')""",
+        timeout=seconds * 1000,
+    )
+    page.wait_for_selector(IDLE, timeout=60_000)
+    failed = page.locator("[data-mime-type$=error]")
+    assert failed.count() == 0, failed.first.inner_text()
+
+
+def press(page, control, key: str, image) -> float:
+    """Press a key on a focused control; returns the milliseconds from the key to the new picture, decoded, in `image`."""
+    image.evaluate(
+        """image => { let start = 0;
+            addEventListener('keydown', () => { start = performance.now(); }, {capture: true, once: true});
+            window.shown = new Promise(done => {
+                const observer = new MutationObserver(async () => {
+                    observer.disconnect(); await image.decode(); done(performance.now() - start); });
+                observer.observe(image, {attributes: true, attributeFilter: ['src']}); }); }"""
+    )
+    control.focus()
+    page.keyboard.press(key)
+    return page.evaluate("Promise.race([window.shown, new Promise((_, fail) => setTimeout(() => fail('no new picture'), 5000))])")
+
+
+def content(image) -> bytes:
+    """The file that an <img> shows."""
+    return base64.b64decode(
+        image.evaluate(
+            """async image => { const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+                               return btoa(Array.from(bytes, b => String.fromCharCode(b)).join('')); }"""
+        )
+    )

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from labkit import explain, panels, views
-from labkit.widgets.still import Still
+from labkit.widgets.still import Still, show
 
 PREDICTED = "what is predicted"
 
@@ -39,7 +39,7 @@ class Explorer(Still, widgets.Box):
         self.channel = widgets.IntSlider(description="channel", max=0, layout=wide)
         self.face = widgets.IntSlider(description="face", max=0, layout=wide)
         self.label = widgets.Dropdown(options=[PREDICTED], description="class", layout=wide)
-        self.prediction, self.picture = widgets.Image(), widgets.Image(layout={"max_width": "100%"})
+        self.prediction, self.picture = (widgets.Image(layout={"max_width": "100%", "margin": "0"}) for _ in range(2))
         self.progress = widgets.FloatProgress(max=1.0, layout={"width": "220px"})
         self.stop = widgets.Button(description="stop", icon="stop", layout={"width": "80px"})
         self.status = widgets.HTML()
@@ -111,7 +111,7 @@ class Explorer(Still, widgets.Box):
 
     def _draw_prediction(self, _=None) -> None:
         if not self.silent:
-            self._show(self.prediction, views.prediction(self.look()))
+            show(self.prediction, views.prediction(self.look()))
 
     def _draw(self, _=None) -> None:
         if self.silent:
@@ -126,7 +126,7 @@ class Explorer(Still, widgets.Box):
             self.stop.disabled = False
             self.work = self.worker.submit(self._work, look, method)
         else:
-            self._show(self.picture, views.picture(look, method))
+            show(self.picture, views.picture(look, method))
 
     def _work(self, look: views.Look, method: str) -> None:
         def tick(done: float) -> None:
@@ -137,7 +137,7 @@ class Explorer(Still, widgets.Box):
         try:
             picture = views.picture(look, method, tick)
             tick(1.0)
-            self._show(self.picture, picture)
+            show(self.picture, picture)
             self.status.value = ""
         except Stopped:
             pass
@@ -152,7 +152,3 @@ class Explorer(Still, widgets.Box):
             self.work.result()
             self.work = None
         self.progress.value, self.stop.disabled, self.status.value = 0.0, True, why
-
-    @staticmethod
-    def _show(image: widgets.Image, picture: np.ndarray) -> None:
-        image.width, image.value = str(round(picture.shape[1] / panels.SCALE)), panels.png(picture)

@@ -6,7 +6,7 @@ import numpy as np
 
 from labkit import panels, synthetic, views
 from labkit.faces import FaceSet
-from labkit.widgets.still import Still
+from labkit.widgets.still import Still, show
 
 METHODS = ("Grad-CAM", "gradient")  # those that are fast enough for live pictures
 SIZE = 256  # of the face, in pixels
@@ -44,11 +44,11 @@ class Puppet(Still, widgets.Box):
         self.buttons = [widgets.Button(description=emotion, layout={"width": "80px"}) for emotion in synthetic.EMOTIONS]
         self.method = widgets.Dropdown(options=METHODS, description="looks at", layout={"width": "260px"})
         self.face = widgets.Image(width=SIZE, height=SIZE)
-        self.live = widgets.Image(layout={"max_width": "100%"})
+        self.live = widgets.Image(layout={"max_width": "100%", "margin": "0"})
         for control in (*self.sliders.values(), self.method):
             control.observe(self.draw, "value")
         for button in self.buttons:
-            button.on_click(lambda button: self.show(button.description))
+            button.on_click(lambda button: self.pose(button.description))
         buttons = widgets.Box(self.buttons, layout={"flex_flow": "row wrap", "width": "258px"})
         live = [widgets.VBox([self.method, self.live], layout={"max_width": "100%"})] if self.networks else []
         parts = [widgets.VBox([self.face, buttons]), widgets.VBox(list(self.sliders.values())), *live]
@@ -63,10 +63,9 @@ class Puppet(Still, widgets.Box):
             return
         self.face.value = panels.png(face(self.identity, self.action_units()))
         if self.networks:
-            picture = reactions(self.identity, self.action_units(), self.networks, self.method.value)
-            self.live.width, self.live.value = round(picture.shape[1] / panels.SCALE), panels.png(picture)
+            show(self.live, reactions(self.identity, self.action_units(), self.networks, self.method.value))
 
-    def show(self, emotion: str) -> None:
+    def pose(self, emotion: str) -> None:
         """Set every slider to an emotion's prototype."""
         prototype = synthetic.PROTOTYPES[emotion][0]
         self.without_slider = {name: amount for name, amount in prototype.items() if name not in self.sliders}

@@ -62,3 +62,9 @@ class Still:
         picture = self.still()
         bundle = super()._repr_mimebundle_(**options) | {"image/png": base64.b64encode(panels.png(picture)).decode()}
         return bundle, {"image/png": {"width": round(picture.shape[1] / panels.SCALE)}}
+
+
+def show(image, picture: np.ndarray) -> None:
+    """Show a picture of `labkit.panels` in an `ipywidgets.Image`, as large as it is on the page, with one message."""
+    with image.hold_sync():
+        image.width, image.value = str(round(picture.shape[1] / panels.SCALE)), panels.png(picture)
