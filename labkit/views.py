@@ -74,9 +74,9 @@ def reaction(look: Look, method: str) -> np.ndarray:
     target, label, name = look.explained()
     values = saliency.saliency(look.network, look.image, method, target, label)
     colours = panels.SIGNED if method in saliency.SIGNED else panels.AMOUNT
-    over = panels.titled(panels.overlay(look.image, values, px(144), colours), f"for {name}", 11)
+    over = panels.titled(panels.overlay(look.image, values, px(132), colours), f"for {name}", 11)
     classes = look.about["classes"]
-    tables = [panels.bars(dict(zip(classes[name], p)), px(212), name, row=17, label=86) for name, p in look.said.items()]
+    tables = [panels.bars(dict(zip(classes[name], p)), px(204), name, row=17, label=84) for name, p in look.said.items()]
     return panels.beside(over, panels.below(*tables, gap=8))
 
 

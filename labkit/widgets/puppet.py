@@ -10,6 +10,7 @@ from labkit.widgets.still import Still, show
 
 METHODS = ("Grad-CAM", "gradient")  # those that are fast enough for live pictures
 SIZE = 256  # of the face, in pixels
+WIDE = {"description_width": "188px"}
 
 
 def face(identity, action_units: dict[str, float], size: int = SIZE) -> np.ndarray:
@@ -38,7 +39,7 @@ class Puppet(Still, widgets.Box):
         self.without_slider: dict[str, float] = {}
         self.silent = False  # while a button sets all sliders: draw once, not fifteen times
         self.sliders = {
-            name: widgets.FloatSlider(description=name, max=1.0, step=0.05, tooltip=meaning, layout={"width": "260px"})
+            name: widgets.FloatSlider(description=f"{name} {meaning}", max=1.0, step=0.05, style=WIDE, layout={"width": "334px"})
             for name, meaning in synthetic.ACTION_UNITS.items()
         }
         self.buttons = [widgets.Button(description=emotion, layout={"width": "80px"}) for emotion in synthetic.EMOTIONS]
@@ -52,7 +53,7 @@ class Puppet(Still, widgets.Box):
         buttons = widgets.Box(self.buttons, layout={"flex_flow": "row wrap", "width": "258px"})
         live = [widgets.VBox([self.method, self.live], layout={"max_width": "100%"})] if self.networks else []
         parts = [widgets.VBox([self.face, buttons]), widgets.VBox(list(self.sliders.values())), *live]
-        super().__init__(parts, layout={"flex_flow": "row wrap", "grid_gap": "4px 14px"})
+        super().__init__(parts, layout={"flex_flow": "row wrap", "grid_gap": "4px 10px"})
         self.draw()
 
     def action_units(self) -> dict[str, float]:

@@ -1,0 +1,41 @@
+"""Makes the screenshots of README.md, in a real JupyterLab: python docs/screenshots.py. Needs Chromium; the faces are drawn."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+import browser  # noqa: E402
+
+
+def widget(page, label: str):
+    """The whole widget that has a control with this label."""
+    return page.locator(f".jp-OutputArea-output:has(.widget-label:text-is('{label}'))").last
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+        shutil.copytree(ROOT / "reports", folder / "reports", ignore=shutil.ignore_patterns("quick", "runs", "full*"))
+        with browser.jupyterlab(folder) as address, browser.chromium(1400, 1000, scale=1.5) as page:
+            browser.run_all(page, address("notebooks/07_filter_visualisation.ipynb"), 240)
+            for name, keys in (("layer", ["ArrowRight"] * 2), ("channel", ["PageUp"]), ("face", ["PageUp"] * 3)):
+                page.locator(f".widget-slider:has(.widget-label:text-is('{name}')) .noUi-handle").last.focus()
+                for key in keys:
+                    page.keyboard.press(key)
+                    page.wait_for_timeout(400)
+            page.locator(".widget-dropdown:has(.widget-label:text-is('method')) select").select_option("strongest faces")
+            page.wait_for_timeout(3000)
+            widget(page, "channel").screenshot(path=HERE / "explorer.png")
+            page.locator("button:text-is('happy')").last.click()
+            page.wait_for_timeout(1500)
+            widget(page, "AU12 lip corner puller").screenshot(path=HERE / "puppet.png")
+
+
+if __name__ == "__main__":
+    main()
