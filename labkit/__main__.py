@@ -188,6 +188,32 @@ def bench(
     show({"models": results}, as_json, "\n".join(lines))
 
 
+@app.command()
+def webcam(
+    source: Annotated[
+        str, typer.Option(help="Number of a camera, a video file, a folder of pictures, or builtin. Default: camera 0, else builtin.")
+    ] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the annotated video here (.webm or .mp4), a .csv and a .png beside it.")] = None,
+    window: Annotated[bool, typer.Option(help="Show it in a window; q or Escape ends it. Needs a screen.")] = False,
+    networks: Annotated[str, typer.Option(help="Published networks or weights files, with commas between.")] = "smile,emotion",
+    seconds: Annotated[float | None, typer.Option(help="End after so many seconds; builtin written to a file: 20.", min=0.1)] = None,
+    data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Find the faces of a camera or film, say who smiles and what they show, live or into a video, a table and a timeline."""
+    from labkit import camera, evaluation, follow
+
+    loaded = {name: evaluation.load_network(name, data_dir) for name in networks.split(",")}
+    chosen = camera.open_source(source) if source else camera.camera_or_film(say)
+    screen = camera.Window(chosen.name) if window or not out else None
+    if out and chosen.n is None and seconds is None and chosen.name == camera.FILM:
+        seconds = 20.0
+    watcher = follow.Watcher(loaded, sure=1 if chosen.still else follow.SURE)
+    result = camera.run(chosen, watcher, out, seconds, not as_json, screen)
+    show(result, as_json, camera.text(result))
+    raise typer.Exit(bool(result["error"]))
+
+
 def main() -> None:
     """Run the commands; an expected error is one clear text on standard error and exit status 1."""
     try:

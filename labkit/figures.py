@@ -28,10 +28,15 @@ def save(figure: Figure, folder: str | Path, name: str) -> Path:
     """Write `<folder>/figures/<name>.png`, where the report's page finds it; returns the path."""
     folder = Path(folder) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.tmp"
+    return write(figure, folder / f"{name}.png")
+
+
+def write(figure: Figure, path: Path) -> Path:
+    """Write a PNG file, to a temporary name first; returns the path."""
+    temporary = path.with_name(f".{path.stem}.tmp")
     figure.savefig(temporary, format="png", dpi=150)
-    temporary.replace(folder / f"{name}.png")
-    return folder / f"{name}.png"
+    temporary.replace(path)
+    return path
 
 
 def faces(images: np.ndarray, titles=None, columns: int = 8, size: float = 1.2) -> Figure:
@@ -312,4 +317,36 @@ def changes(values: np.ndarray, rows: list[str], columns: list[str], xlabel: str
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel=xlabel)
     figure.colorbar(image, ax=ax, label=label, shrink=0.9)
+    return figure
+
+
+def timeline(rows: list[dict], moments: list[dict], title: str = "") -> Figure:
+    """What was said of each face over time, a panel a target: its probability where it has one alone, else its labels.
+
+    rows: `seconds`, `face` and, where something is said, `<target>` and for labels `<target>_probability`; moments: `seconds, face,
+    target, before, after`, marked by triangles: a label changed."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    place = ("frame", "seconds", "face", "x", "y", "width", "height")
+    targets = [key for key in keys if key not in place and not key.endswith("_probability")] or ["nothing is said of any face"]
+    figure, axes = _axes(9, 2.1 * len(targets) + 0.7, len(targets), 1, sharex=True)
+    for ax, target in zip(axes[:, 0], targets):
+        labels = sorted({row[target] for row in rows if target in row}) if f"{target}_probability" in keys else None
+        for i, face in enumerate(sorted({row["face"] for row in rows})):
+            of_face = [row for row in rows if row["face"] == face]
+            values = [row.get(target, np.nan) for row in of_face]
+            if labels:
+                values = [labels.index(value) + 0.08 * (i % 5 - 2) if value == value else np.nan for value in values]
+            style = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % 4], "label": f"face {face}"}
+            ax.plot([row["seconds"] for row in of_face], values, drawstyle="steps-post" if labels else "default", **style)
+        for moment in (m for m in moments if m["target"] == target):
+            ax.plot(moment["seconds"], 1.04, "v", color=BLACK, markersize=4, transform=ax.get_xaxis_transform(), clip_on=False)
+        if labels:
+            ax.set_yticks(range(len(labels)), labels)
+            ax.set(ylim=(-0.5, len(labels) - 0.5))
+        else:
+            ax.set(ylim=(-0.03, 1.03), ylabel="probability")
+        ax.set_title(target, loc="left", fontsize=9, pad=9)
+    axes[0, 0].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes[-1, 0].set_xlabel("seconds (triangles: a label changes)")
+    figure.suptitle(title, fontsize=10)
     return figure

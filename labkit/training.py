@@ -158,6 +158,18 @@ def keep_freed_memory() -> None:
         mallopt(mmap_threshold, 2**25)  # the largest that glibc accepts
 
 
+@contextmanager
+def one_thread():
+    """One thread for torch inside the block: on a few images small networks gain little from more, and where another program uses
+    the cores, threads wait long for each other (a second instead of 20 ms a frame)."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def prepare(model, device, precision: str):
     """Move the model, choose its memory layout, and return it with the context its forward pass runs in."""
     chosen = fast_precision(device) if precision == "auto" else precision

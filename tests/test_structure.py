@@ -46,6 +46,8 @@ ALLOWED = {
     # reports
     "plan": "runs",
     "figures": "",
+    "follow": "detect faces training",
+    "camera": "figures follow panels pictures synthetic",
     "explain": "models training",
     "saliency": "explain",
     "panels": "",
@@ -59,6 +61,7 @@ ALLOWED = {
     "widgets.__init__": "",
     "widgets.still": "panels",
     "widgets.puppet": "synthetic faces panels views widgets.still",
+    "widgets.camera": "camera follow widgets.still",
     "widgets.explorer": "explain panels views widgets.still",
 }
 

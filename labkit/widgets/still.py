@@ -60,7 +60,9 @@ class Still:
 
     def _repr_mimebundle_(self, **options):
         picture = self.still()
-        bundle = super()._repr_mimebundle_(**options) | {"image/png": base64.b64encode(panels.png(picture)).decode()}
+        bundle = super()._repr_mimebundle_(**options)
+        bundle = bundle[0] if isinstance(bundle, tuple) else bundle  # with its metadata, as anywidget gives it
+        bundle = bundle | {"image/png": base64.b64encode(panels.png(picture)).decode()}
         return bundle, {"image/png": {"width": round(picture.shape[1] / panels.SCALE)}}
 
 

@@ -1,0 +1,147 @@
+"""Faces from frame to frame: who is who, what the networks say of each, steadily. Used by `labkit.camera` and its widget.
+
+Every frame is searched by `labkit.detect`; a face belongs to the one that was nearest in the frame before. All faces of a frame
+are cropped as in training and predicted as one batch. Probabilities are smoothed over time, and a label changes only when
+another class is clearly ahead, so that it does not flicker. Taught in notebook 10.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from labkit import detect, training
+from labkit.faces import FaceSet
+
+SMOOTHING = 0.25  # seconds after which a new answer counts for 63 % of what is shown
+AHEAD = 0.1  # by how much another class must be ahead before the label changes
+REACH = 0.7  # of a face's height: as far may it have moved since the frame before
+SIZE_CHANGE = 1.6  # by as much may it have grown or shrunk
+MEMORY = 1.0  # seconds a face that is not found keeps its number
+SURE = 2  # frames in which a face must be found before it is shown: false faces mostly last one
+
+SMALLEST = 36  # pixels of height: with fewer a crop of 48 or 64 pixels is a guess
+DARKEST = 35  # mean brightness of the crop, 0..255
+FLATTEST = 9  # standard deviation of the crop's brightness
+TURNED = 0.19  # distance of the eyes over the height of the box: 0.355 from the front, half as much at about 60 degrees
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One face in one frame. number: whose, from 1; face: where; problem: why nothing is said ("" where something is); probabilities:
+    target -> class -> 0..1, smoothed; said: target -> class, the label that does not flicker."""
+
+    number: int
+    face: detect.Face
+    problem: str = ""
+    probabilities: dict[str, dict[str, float]] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Track:
+    """What is remembered of a face."""
+
+    number: int
+    face: detect.Face
+    seconds: float
+    frames: int = 1
+    probabilities: dict[str, np.ndarray] = field(default_factory=dict)
+    said: dict[str, int] = field(default_factory=dict)
+    predicted: float | None = None  # when
+
+
+def smoothed(before: np.ndarray | None, now: np.ndarray, seconds: float) -> np.ndarray:
+    """Exponential smoothing of probabilities (K,), the last answer being `seconds` old."""
+    return now if before is None else before + (1 - math.exp(-seconds / SMOOTHING)) * (now - before)
+
+
+def steady(before: int | None, probabilities: np.ndarray) -> int:
+    """The class to show: the one before, unless another is ahead of it by more than `AHEAD`."""
+    best = int(probabilities.argmax())
+    return best if before is None or probabilities[best] > probabilities[before] + AHEAD else before
+
+
+def problem(face: detect.Face, crop: np.ndarray) -> str:
+    """Why nothing should be said of a face, or "". crop: uint8 (H, W, C) of it."""
+    if face.box[3] < SMALLEST:
+        return "too small"
+    brightness = crop.mean(2)
+    if brightness.mean() < DARKEST or brightness.std() < FLATTEST:
+        return "too dark"
+    if face.eyes is None or math.dist(*face.eyes) < TURNED * face.box[3]:
+        return "turned away"
+    return ""
+
+
+class Watcher:
+    """Follows the faces of one film. networks: name -> (network, about) as `evaluation.load_network` gives them; minimum_size: see
+    `detect.find_faces`, None = an eighth of the frame's shorter side; sure: see `SURE`, 1 for single pictures."""
+
+    def __init__(self, networks: dict, minimum_size: float | None = None, sure: int = SURE):
+        self.networks, self.minimum_size, self.sure = networks, minimum_size, sure
+        self.numbers, self.tracks = itertools.count(1), []
+
+    def watch(self, frame: np.ndarray, seconds: float) -> list[Seen]:
+        """The faces of the next frame, uint8 (H, W, 3) RGB, which was taken at `seconds`; those first found first."""
+        minimum = self.minimum_size or min(frame.shape[:2]) / 8
+        found = self._assign(detect.find_faces(frame, minimum), seconds)
+        found = [track for track in found if track.frames >= self.sure]
+        problems = {}
+        for track in found:
+            problems[track.number] = problem(track.face, detect.crop_face(frame, track.face, 32))
+        self._predict(frame, [track for track in found if not problems[track.number]], seconds)
+        return [self._seen(track, problems[track.number]) for track in sorted(found, key=lambda track: track.number)]
+
+    def _assign(self, faces: list[detect.Face], seconds: float) -> list[_Track]:
+        """The tracks of these faces: known ones moved to where they now are, new ones begun; forgets who is long gone."""
+        self.tracks = [track for track in self.tracks if seconds - track.seconds <= MEMORY]
+        costs = np.array([[_distance(track.face, face) for face in faces] for track in self.tracks]).reshape(len(self.tracks), len(faces))
+        pairs = {int(j): self.tracks[i] for i, j in zip(*linear_sum_assignment(costs)) if costs[i, j] < REACH}
+        known = []
+        for j, face in enumerate(faces):
+            track = pairs.get(j)
+            if track is None:
+                track = _Track(next(self.numbers), face, seconds)
+                self.tracks.append(track)
+            else:
+                track.face, track.seconds, track.frames = face, seconds, track.frames + 1
+            known.append(track)
+        return known
+
+    def _predict(self, frame: np.ndarray, tracks: list[_Track], seconds: float) -> None:
+        if not tracks:
+            return
+        for network, about in self.networks.values():
+            crops = crops_of(frame, [track.face for track in tracks], about)
+            with training.one_thread():
+                predicted = training.predict(network, crops, mirror=about["mirror"])
+            for target, answers in predicted.items():
+                for track, answer in zip(tracks, answers):
+                    elapsed = seconds - track.predicted if track.predicted is not None else 0.0
+                    track.probabilities[target] = smoothed(track.probabilities.get(target), answer, elapsed)
+                    track.said[target] = steady(track.said.get(target), track.probabilities[target])
+        for track in tracks:
+            track.predicted = seconds
+
+    def _seen(self, track: _Track, why: str) -> Seen:
+        if why:
+            return Seen(track.number, track.face, why)
+        classes = {target: names for _, about in self.networks.values() for target, names in about["classes"].items()}
+        probabilities = {target: dict(zip(classes[target], p.tolist())) for target, p in track.probabilities.items()}
+        return Seen(track.number, track.face, "", probabilities, {target: classes[target][i] for target, i in track.said.items()})
+
+
+def _distance(a: detect.Face, b: detect.Face) -> float:
+    """Between the middles of two boxes, in heights of the smaller; so far that they cannot be one where the sizes differ."""
+    low, high = sorted((a.box[3], b.box[3]))
+    middles = [(x + width / 2, y + height / 2) for x, y, width, height in (a.box, b.box)]
+    return math.dist(*middles) / low if high < SIZE_CHANGE * low else 1e6
+
+
+def crops_of(frame: np.ndarray, faces: list[detect.Face], about: dict) -> np.ndarray:
+    """The faces as a network takes them, cropped as in training: uint8 (N, size, size, channels)."""
+    crops = FaceSet(np.stack([detect.crop_face(frame, face, about["size"]) for face in faces]))
+    return crops.images if about["channels"] == 3 else crops.grey().images

@@ -1,0 +1,66 @@
+"""The webcam in a notebook, also when its kernel runs on another machine: the browser takes the camera (camera.js) and sends
+frames, the kernel answers with faces, boxes and labels. Used in notebook 10. No frame is kept."""
+
+from pathlib import Path
+
+import anywidget
+import cv2
+import numpy as np
+import traitlets
+
+from labkit import camera, follow
+from labkit.widgets.still import Still
+
+LARGEST = 2_000_000  # bytes of a frame: camera.js sends some 50,000
+
+
+def answer(frame: np.ndarray, seconds: float, watcher) -> dict:
+    """What the browser needs to draw of a frame, uint8 (H, W, 3): `width` and `faces`, each with its number, box, problem and lines."""
+    seen = watcher.watch(frame, seconds)
+    faces = [{"number": s.number, "box": s.face.box, "problem": s.problem, "lines": camera.bar_lines(s)} for s in seen]
+    return {"width": frame.shape[1], "faces": faces}
+
+
+class Camera(Still, anywidget.AnyWidget):
+    """networks: name -> (network, about) as `evaluation.load_network` gives them; all are asked, or the one that is chosen."""
+
+    _esm = Path(__file__).with_name("camera.js")
+    _css = Path(__file__).with_name("camera.css")
+    choices = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    chosen = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, networks: dict):
+        self.networks = networks
+        together = " + ".join(networks)
+        super().__init__(choices=[together, *networks] if len(networks) > 1 else [together], chosen=together)
+        self.begin()
+        self.on_msg(self._receive)
+        self.observe(lambda _: self.begin(), "chosen")
+
+    def begin(self) -> None:
+        """Forget whom the widget has followed so far."""
+        networks = {name: n for name, n in self.networks.items() if self.chosen in (name, self.choices[0])}
+        self.watcher, self.film = follow.Watcher(networks), camera.film()
+
+    def _receive(self, _, content: dict, buffers: list) -> None:
+        if content["kind"] == "start":
+            return self.begin()
+        back = {"id": content["id"], "run": content["run"]}
+        if content["kind"] == "film":
+            frame, seconds = next(self.film)
+            picture = cv2.imencode(".jpg", frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+            return self.send(back | answer(frame, seconds, self.watcher), [picture])
+        frame = None
+        if buffers and len(buffers[0]) <= LARGEST:
+            frame = cv2.imdecode(np.frombuffer(buffers[0], np.uint8), cv2.IMREAD_COLOR_RGB)
+        if frame is None:
+            return self.send(back | {"error": "The kernel received a frame that is no JPEG picture."})
+        self.send(back | answer(frame, float(content["seconds"]), self.watcher))
+
+    def still(self) -> np.ndarray:
+        """The film after a second."""
+        watcher, film = follow.Watcher(self.networks), camera.film()
+        for frame, seconds in film:
+            if seconds >= 1:
+                watcher.sure = 1
+                return camera.annotated(frame, watcher.watch(frame, seconds))
