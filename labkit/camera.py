@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,20 @@ COLOURS = [
     tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.ORANGE)
 ]
 GREY = (130, 130, 130)
+
+
+@contextmanager
+def _quietly():
+    """OpenCV's video libraries print to standard error, past Python, about things that labkit itself reports: leave that out."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @dataclass
@@ -69,8 +83,10 @@ def camera_or_film(say: Callable[[str], None]) -> Source:
 
 
 def _camera(number: int) -> Source:
-    capture = cv2.VideoCapture(number)
-    if not capture.isOpened() or not capture.read()[0]:
+    with _quietly():
+        capture = cv2.VideoCapture(number)
+        works = capture.isOpened() and capture.read()[0]
+    if not works:
         capture.release()
         raise OSError(f"camera {number}: not there, used by another program, or not allowed; --source {FILM} needs none")
 
@@ -89,7 +105,8 @@ def _camera(number: int) -> Source:
 
 
 def _video(path: Path) -> Source:
-    capture = cv2.VideoCapture(str(path))
+    with _quietly():
+        capture = cv2.VideoCapture(str(path))
     rate = capture.get(cv2.CAP_PROP_FPS)
     if not capture.isOpened() or not 0 < rate < 1000:
         capture.release()
@@ -143,8 +160,8 @@ def film_frame(people: list, seconds: float) -> np.ndarray:
     frame = np.full((480, 640, 3), (34, 40, 50), np.uint8)
     for i, person in enumerate(people):
         turn = (seconds + 3.3 * i) / 2
-        order = [synthetic.EMOTIONS[(3 * k + 2 * i) % len(synthetic.EMOTIONS)] for k in range(len(synthetic.EMOTIONS))]
-        before, now = (synthetic.PROTOTYPES[order[int(turn + k) % len(order)]][0] for k in (-1, 0))
+        names = [synthetic.EMOTIONS[(3 * (int(turn) + k) + 2 * i) % len(synthetic.EMOTIONS)] for k in (0, 1)]
+        before, now = (synthetic.PROTOTYPES[name][0] for name in names)
         share = min(1.0, 3 * (turn % 1))
         units = {name: (1 - share) * before.get(name, 0) + share * now.get(name, 0) for name in {**before, **now}}
         sway = math.sin(0.9 * seconds + 2 * i)
@@ -226,7 +243,7 @@ class Recording:
         check_out(out)
         self.out, self.rate, self.name, self.columns = out, rate, name, columns(networks)
         self.video, self.csv = (out.with_name(f".{out.stem}.part{ending}") for ending in (out.suffix, ".csv"))
-        self.rows, self.changes, self.frames, self.said, self.writer = [], [], 0, {}, None
+        self.rows, self.changes, self.frames, self.written, self.said, self.writer = [], [], 0, 0, {}, None
 
     def __enter__(self) -> "Recording":
         self.file = self.csv.open("w", newline="")
@@ -238,8 +255,14 @@ class Recording:
         """The next frame, annotated, and what was seen in it."""
         if self.writer is None:
             self.size = page.shape[1], page.shape[0]
-            self.writer = cv2.VideoWriter(str(self.video), cv2.VideoWriter.fourcc(*WRITERS[self.out.suffix]), self.rate, self.size)
-        self.writer.write(cv2.cvtColor(fitted(page, self.size), cv2.COLOR_RGB2BGR))
+            with _quietly():
+                self.writer = cv2.VideoWriter(str(self.video), cv2.VideoWriter.fourcc(*WRITERS[self.out.suffix]), self.rate, self.size)
+            if not self.writer.isOpened():
+                raise ValueError(f"{self.out}: OpenCV here cannot write this video ({WRITERS[self.out.suffix]})")
+        picture = cv2.cvtColor(fitted(page, self.size), cv2.COLOR_RGB2BGR)
+        while self.written < seconds * self.rate + 0.5:
+            self.writer.write(picture)  # more than once where a camera gave fewer frames than it promised, so that time runs true
+            self.written += 1
         new = [row(self.frames, seconds, one) for one in seen]
         self.table.writerows(new)
         self.rows += new
@@ -303,6 +326,8 @@ def run(source: Source, watcher, out: Path | None = None, seconds: float | None 
     with recording or nullcontext(), tqdm(total=source.n, unit="frame", disable=not progress) as bar:
         try:
             for frame, at in source.frames:
+                if source.still:
+                    watcher.forget()
                 seen = watcher.watch(frame, at)
                 page, frames = annotated(frame, seen), frames + 1
                 faces |= {one.number for one in seen}
@@ -315,7 +340,8 @@ def run(source: Source, watcher, out: Path | None = None, seconds: float | None 
             error = str(broken)
         except KeyboardInterrupt:
             pass  # the way to end a camera that is recorded without a window
-    written = [str(out.with_suffix(ending)) for ending in (out.suffix, ".csv", ".png")] if recording and frames else []
+    files = [out.with_suffix(ending) for ending in (out.suffix, ".csv", ".png")] if recording else []
+    written = [str(file) for file in files if file.exists()]
     changes = recording.changes if recording else []
     return {
         "source": source.name,

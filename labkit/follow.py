@@ -84,6 +84,10 @@ class Watcher:
         self.networks, self.minimum_size, self.sure = networks, minimum_size, sure
         self.numbers, self.tracks = itertools.count(1), []
 
+    def forget(self) -> None:
+        """Know nobody any more: the next frame has nothing to do with this one."""
+        self.tracks = []
+
     def watch(self, frame: np.ndarray, seconds: float) -> list[Seen]:
         """The faces of the next frame, uint8 (H, W, 3) RGB, which was taken at `seconds`; those first found first."""
         minimum = self.minimum_size or min(frame.shape[:2]) / 8

@@ -56,16 +56,16 @@ function render({ model, el }) {
   const source = select("camera", [["", "camera"], [FILM, "built-in faces (no camera)"]]);
   const network = select("model", model.get("choices").map((name) => [name, name]));
   const mirror = element("input", { type: "checkbox", checked: true });
-  const rate = element("span", { className: "camera-rate" });
+  const rate = element("div", { className: "camera-rate" });
   const message = element("div", { className: "camera-message" });
   message.setAttribute("role", "status");
   const video = element("video", { muted: true, playsInline: true });
   const canvas = element("canvas", { width: WIDTH, height: 480 });
   const small = element("canvas");
   const note = "Frames go to this notebook's kernel and are forgotten there; none is stored, here or there.";
-  const controls = [start, stop, source, network, element("label", {}, [mirror, " mirror"]), rate];
+  const controls = [start, stop, source, network, element("label", {}, [mirror, " mirror"])];
   el.classList.add("camera-widget");
-  el.append(element("div", { className: "camera-controls" }, controls), canvas, message, element("div", { className: "camera-note", textContent: note }));
+  el.append(element("div", { className: "camera-controls" }, controls), canvas, rate, message, element("div", { className: "camera-note", textContent: note }));
   network.value = model.get("chosen");
 
   let stream = null; // of the camera, while it runs

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import ipywidgets as widgets
 import numpy as np
 
-from labkit import explain, panels, views
+from labkit import explain, panels, training, views
 from labkit.widgets.still import Still, show
 
 PREDICTED = "what is predicted"
@@ -111,7 +111,8 @@ class Explorer(Still, widgets.Box):
 
     def _draw_prediction(self, _=None) -> None:
         if not self.silent:
-            show(self.prediction, views.prediction(self.look()))
+            with training.one_thread():
+                show(self.prediction, views.prediction(self.look()))
 
     def _draw(self, _=None) -> None:
         if self.silent:
@@ -126,7 +127,8 @@ class Explorer(Still, widgets.Box):
             self.stop.disabled = False
             self.work = self.worker.submit(self._work, look, method)
         else:
-            show(self.picture, views.picture(look, method))
+            with training.one_thread():
+                show(self.picture, views.picture(look, method))
 
     def _work(self, look: views.Look, method: str) -> None:
         def tick(done: float) -> None:

@@ -4,7 +4,7 @@ Used in notebooks 00 and 07."""
 import ipywidgets as widgets
 import numpy as np
 
-from labkit import panels, synthetic, views
+from labkit import panels, synthetic, training, views
 from labkit.faces import FaceSet
 from labkit.widgets.still import Still, show
 
@@ -64,7 +64,9 @@ class Puppet(Still, widgets.Box):
             return
         self.face.value = panels.png(face(self.identity, self.action_units()))
         if self.networks:
-            show(self.live, reactions(self.identity, self.action_units(), self.networks, self.method.value))
+            with training.one_thread():
+                picture = reactions(self.identity, self.action_units(), self.networks, self.method.value)
+            show(self.live, picture)
 
     def pose(self, emotion: str) -> None:
         """Set every slider to an emotion's prototype."""

@@ -1,0 +1,254 @@
+"""Films in, boxes and labels drawn, video, table and timeline out; and what happens where something breaks."""
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from labkit import camera, detect, evaluation, follow
+from labkit.__main__ import app
+
+ROOT = Path(__file__).resolve().parents[1]
+COLUMNS = ["frame", "seconds", "face", "x", "y", "width", "height", "smile", "emotion", "emotion_probability"]
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return {name: evaluation.load_network(name) for name in ("smile", "emotion")}
+
+
+@pytest.fixture(scope="module")
+def film():
+    """Thirty frames of the film, RGB."""
+    return [frame for frame, _ in itertools.islice(camera.film(), 30)]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory, film):
+    """The same as a video file of 25 frames a second."""
+    path = tmp_path_factory.mktemp("clip") / "clip.webm"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 25, (640, 480))
+    for frame in film:
+        writer.write(frame[:, :, ::-1])
+    writer.release()
+    return path
+
+
+def frames_of(path) -> list[np.ndarray]:
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while (got := capture.read())[0]:
+        frames.append(got[1][:, :, ::-1])
+    return frames
+
+
+# sources
+
+
+def test_a_video_gives_its_frames_and_their_seconds(clip, film):
+    source = camera.open_source(clip)
+    frames, seconds = zip(*source.frames)
+    assert (len(frames), source.rate, source.still) == (30, 25, False)
+    assert seconds[:3] == (0.0, 0.04, 0.08)
+    assert np.abs(frames[7].astype(int) - film[7]).mean() < 6, "RGB, and the same picture"
+
+
+def test_a_folder_gives_its_pictures_in_order_whatever_their_size(tmp_path, film):
+    for name, frame in (("b.png", film[1][:240]), ("a.jpg", film[0])):
+        cv2.imwrite(str(tmp_path / name), frame[:, :, ::-1])
+    (tmp_path / "notes.txt").write_text("no picture")
+    source = camera.open_source(tmp_path)
+    frames = [frame for frame, _ in source.frames]
+    assert (source.n, source.still) == (2, True)
+    assert [frame.shape for frame in frames] == [(480, 640, 3), (240, 640, 3)]
+    assert np.array_equal(frames[1], film[1][:240])
+
+
+def test_the_film_is_the_same_every_time_and_holds_two_faces(film):
+    again = next(camera.open_source("builtin").frames)[0]
+    assert np.array_equal(again, film[0]) and not np.array_equal(film[0], film[20])
+    assert [len(detect.find_faces(frame)) for frame in film[::10]] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda folder: folder / "missing.mp4", "missing.mp4': expected the number of a camera, a video file, a folder"),
+    (lambda folder: folder, "expected pictures (.jpg, .jpeg, .png), found none"),
+    (lambda folder: "73", "camera 73: not there, used by another program, or not allowed; --source builtin needs none"),
+])  # fmt: skip
+def test_a_source_that_cannot_be_opened_says_why(tmp_path, make, message, capfd):
+    with pytest.raises(OSError) as error:
+        camera.open_source(make(tmp_path))
+    assert message in str(error.value)
+    assert capfd.readouterr().err == "", "OpenCV's own chatter is left out"
+
+
+def test_a_file_that_is_no_video_and_a_damaged_picture(tmp_path, film):
+    (tmp_path / "text.mp4").write_text("hello")
+    with pytest.raises(OSError, match="not a video that OpenCV can read"):
+        camera.open_source(tmp_path / "text.mp4")
+    whole = cv2.imencode(".jpg", film[0])[1].tobytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(OSError, match=r"cut.jpg: the picture is cut off or damaged"):
+        list(camera.open_source(tmp_path).frames)
+
+
+class Unplugged:
+    """Stands in for `cv2.VideoCapture`: a camera that gives fifty pictures, then none."""
+
+    def __init__(self, *_):
+        self.left, self.released = 51, False  # the first is taken to see whether it works
+        self.frame = next(camera.film())[0][:, :, ::-1]
+
+    def isOpened(self):
+        return True
+
+    def read(self):
+        self.left -= 1
+        return (True, self.frame.copy()) if self.left >= 0 else (False, None)
+
+    def get(self, _):
+        return 30.0
+
+    def release(self):
+        self.released = True
+
+
+# drawing
+
+
+def test_boxes_labels_and_bars_are_drawn_into_a_copy(film, networks):
+    seen = follow.Watcher(networks, sure=1).watch(film[0], 0.0)
+    before, page = film[0].copy(), camera.annotated(film[0], seen)
+    assert np.array_equal(film[0], before)
+    for one in seen:
+        x, y, width, height = (round(v) for v in one.face.box)
+        colour = camera.COLOURS[one.number - 1]
+        assert np.abs(page[y + height // 2, x].astype(int) - colour).max() < 30
+        share = one.probabilities["smile"][one.said["smile"]]
+        bar = page[y + height + 4, x : x + max(width, 116)].astype(int)  # above the words
+        filled = np.abs(bar - 2 * np.array(colour) // 3).max(1) < 40
+        assert filled.sum() == pytest.approx(share * len(bar), abs=6)
+    words = camera.bar_lines(seen[0])
+    assert words[0][0] == f"1 {seen[0].said['smile']} {words[0][1]:.2f}" and len(words) == 2
+
+
+def test_a_face_of_which_nothing_is_said_is_grey_and_one_at_the_edge_keeps_its_label(film):
+    far = follow.Seen(3, detect.Face((620, 430, 20, 45), 0.9), "too small")
+    page = camera.annotated(film[0], [far])
+    assert np.abs(page[440, 620].astype(int) - camera.GREY).max() < 20
+    assert (page[462:480, 530:] > 230).any(), "the words stand inside the picture"
+
+
+# writing
+
+
+def test_a_recording_is_video_table_and_timeline(tmp_path, clip, networks):
+    out = tmp_path / "out.webm"
+    result = camera.run(camera.open_source(clip), follow.Watcher(networks), out, progress=False)
+    assert (result["frames"], result["faces"], result["error"]) == (30, 2, "")
+    assert result["out"] == [str(tmp_path / name) for name in ("out.webm", "out.csv", "out.png")]
+    video = frames_of(out)
+    assert len(video) == 30 and video[0].shape == (480, 640, 3)
+    rows = list(csv.DictReader(out.with_suffix(".csv").open()))
+    assert list(rows[0]) == COLUMNS
+    assert [row["frame"] for row in rows if row["face"] == "1"] == [str(i) for i in range(1, 30)], "from the second frame on"
+    for row in rows:
+        assert 0 <= float(row["smile"]) <= 1 and row["emotion"] in networks["emotion"][1]["classes"]["emotion"]
+        assert float(row["seconds"]) == pytest.approx(int(row["frame"]) / 25, abs=1e-3)
+    boxes = detect.find_faces(next(camera.open_source(clip).frames)[0], 60)
+    assert {round(float(row["x"]) / 20) for row in rows[:2]} == {round(face.box[0] / 20) for face in boxes}
+    picture = cv2.imread(str(out.with_suffix(".png")))
+    assert picture.shape[1] > 800 and sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", "out.png", "out.webm"]
+
+
+def test_changes_are_noted_when_a_label_changes(tmp_path):
+    about = {"classes": {"smile": ["not smiling", "smiling"]}}
+    given = detect.Face((10, 10, 30, 40), 0.9)
+    with camera.Recording(tmp_path / "a.webm", {"smile": (None, about)}, 10.0, "test") as recording:
+        for i, said in enumerate(("not smiling", "smiling", "smiling", "not smiling")):
+            seen = [follow.Seen(1, given, "", {"smile": {"not smiling": 0.4, "smiling": 0.6}}, {"smile": said})]
+            recording.add(np.zeros((64, 64, 3), np.uint8), i / 10, seen + [follow.Seen(2, given, "too dark")])
+    moments = [(m["seconds"], m["face"], m["before"], m["after"]) for m in recording.changes]
+    assert moments == [(0.1, 1, "not smiling", "smiling"), (0.3, 1, "smiling", "not smiling")]
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [row["smile"] for row in rows[:2]] == ["0.6", ""], "nothing where nothing is said"
+
+
+def test_a_camera_slower_than_it_promised_still_makes_a_video_in_which_time_runs_true(tmp_path):
+    frames = [(np.full((64, 64, 3), 40 * i, np.uint8), i / 5) for i in range(6)]  # five a second, promised were 25
+    source = camera.Source(frames, None, 25.0, "slow")
+    camera.run(source, follow.Watcher({}), tmp_path / "slow.webm", progress=False)
+    video = frames_of(tmp_path / "slow.webm")
+    assert len(video) == 26
+    assert abs(video[13].mean() - 40 * 3) < 25 and abs(video[2].mean() - 40) < 25
+
+
+def test_a_camera_unplugged_in_the_middle_ends_with_a_sentence_and_keeps_what_was_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", Unplugged)
+    out = tmp_path / "cam.webm"
+    done = CliRunner().invoke(app, ["webcam", "--source", "0", "--out", str(out)])
+    monkeypatch.undo()
+    assert done.exit_code == 1
+    assert "ended early: camera 0: no picture after 50 frames; it was unplugged, or another program took it" in done.output
+    rows = list(csv.DictReader(out.with_suffix(".csv").open()))
+    assert [int(row["frame"]) for row in rows if row["face"] == "1"] == list(range(1, 50))
+    assert len(frames_of(out)) >= 50 and out.with_suffix(".png").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_pictures_of_a_folder_have_nothing_to_do_with_each_other(tmp_path, film, networks):
+    (tmp_path / "in").mkdir()
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / "in" / f"{i}.png"), film[0][: 480 - 60 * i, :, ::-1])
+    out = tmp_path / "out.webm"
+    done = CliRunner().invoke(app, ["webcam", "--source", str(tmp_path / "in"), "--out", str(out), "--json"])
+    result = json.loads(done.stdout)
+    assert (done.exit_code, result["frames"], result["faces"], result["changes"]) == (0, 3, 6, [])
+    video = frames_of(out)
+    assert len(video) == 3 and {frame.shape for frame in video} == {(480, 640, 3)}
+
+
+@pytest.mark.parametrize(("out", "message"), [
+    ("x.avi", "expected a name that ends with .webm or .mp4"),
+    ("missing/x.webm", "there is no folder"),
+])  # fmt: skip
+def test_a_bad_name_is_refused_before_anything_is_written(tmp_path, clip, out, message):
+    command = [sys.executable, "-m", "labkit", "webcam", "--source", str(clip), "--out", str(tmp_path / out)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY")), reason="this machine has a screen")
+def test_without_a_screen_the_window_says_what_to_do(clip):
+    command = [sys.executable, "-m", "labkit", "webcam", "--source", str(clip), "--window"]
+    environment = {k: v for k, v in os.environ.items() if k != "WAYLAND_DISPLAY"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 1 and "no screen to open a window on; give --out FILE.webm" in done.stderr
+
+
+def test_without_a_camera_the_film_plays_and_it_is_said():
+    if Path("/dev/video0").exists():
+        pytest.skip("this machine has a camera")
+    said = []
+    source = camera.camera_or_film(said.append)
+    assert source.name == camera.FILM and said == [said[0]] and said[0].endswith("Playing built-in faces.")
+
+
+def test_a_limit_of_seconds_ends_the_film(tmp_path, networks):
+    result = camera.run(camera.open_source("builtin"), follow.Watcher(networks), seconds=0.4, progress=False)
+    assert (result["frames"], result["out"]) == (11, [])
+    assert "builtin: 11 frames, 0.4 s, 2 faces" in camera.text(result)
+
+
+def test_fitted_keeps_proportions():
+    page = camera.fitted(np.full((100, 50, 3), 200, np.uint8), (80, 60))
+    assert page.shape == (60, 80, 3)
+    assert (page[:, 25:55] == 200).all() and (page[:, :24] == 20).all()
