@@ -167,11 +167,19 @@ def bench(
     model: Annotated[str, typer.Option(help="One model; default all.")] = "",
     rounds: Annotated[int, typer.Option(help="How often the two loops take turns.", min=1)] = 7,
     workers: Annotated[int, typer.Option(help="Measure instead what so many workers gain on a table of 8 short rows.", min=0)] = 0,
+    webcam: Annotated[bool, typer.Option("--webcam", help="Measure instead a frame of the webcam, beside Haar and plain models.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32), in one run."""
     from labkit import bench
 
+    if webcam:
+        r = bench.bench_webcam()
+        text = (
+            f"a frame of 640x480 with one face on one core: {r['webcam_ms']} ms (find {r['find_ms']}, classify {r['classify_ms']}, "
+            f"draw {r['draw_ms']}); Haar and plain models {r['plain_ms']} ms, ratio {r['ratio']} (load {r['load'] or 0:.1f} at the start)"
+        )
+        return show(r, as_json, text)
     if workers:
         r = bench.bench_workers(workers)
         text = (

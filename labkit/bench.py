@@ -1,4 +1,4 @@
-"""How fast training is, beside the loop that most tutorials write, in one run on the same machine.
+"""How fast training and the webcam are, beside what most tutorials write, in one run on the same machine.
 
 The plain loop: a `Dataset` that opens a file with Pillow, torchvision transforms an image (resize, mirror, rotation and shift,
 to tensor), a `DataLoader` in the main process, float32, Adam. Its files have the size of the data set's own pictures. Ours:
@@ -7,6 +7,7 @@ Each runs in a process of its own, as it would for a user. Machines are noisy, s
 median over the rounds.
 """
 
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -229,3 +230,67 @@ def bench_workers(workers: int, rows: int = 8, epochs: int = 50) -> dict:
         "ratio": round(seconds["workers"] / seconds["one_core"], 2),
         "ratio_all_cores": round(seconds["workers"] / seconds["all_cores"], 2),
     }
+
+
+def one_face(seconds: float):
+    """A frame of 640x480 with one drawn face that moves and smiles now and then."""
+    import numpy as np
+
+    from labkit import synthetic
+
+    frame, units = np.full((480, 640, 3), (120, 130, 140), np.uint8), {"AU12": abs(seconds % 2 - 1), "AU25": abs(seconds % 2 - 1)}
+    x = 190 + round(60 * abs(seconds % 4 - 2))
+    frame[110:366, x : x + 256] = synthetic.draw(synthetic.FaceParameters(action_units=units, zoom=0.8), 256)
+    return frame
+
+
+def plain_webcam(frame, networks, cascade) -> None:
+    """What most tutorials do with a frame: Haar cascade, cut out its box, one image at a time through each model, draw."""
+    import cv2
+    import torch
+
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    for x, y, width, height in cascade.detectMultiScale(grey, 1.1, 5):
+        for target, (network, about) in networks.items():
+            face = (frame if about["channels"] == 3 else grey[..., None])[y : y + height, x : x + width]
+            face = cv2.resize(face, (about["size"],) * 2).reshape(about["size"], about["size"], -1)
+            with torch.no_grad():
+                scores = network.eval()(torch.from_numpy(face).permute(2, 0, 1)[None].float() / 255)[target].softmax(1)[0]
+            label = about["classes"][target][int(scores.argmax())]
+            cv2.putText(frame, f"{label} {scores.max():.2f}", (int(x), int(y)), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 255, 0), 1)
+        cv2.rectangle(frame, (x, y), (x + width, y + height), (0, 255, 0), 2)
+
+
+def bench_webcam(frames: int = 100) -> dict:
+    """Milliseconds a frame of 640x480 with one face takes on one core: `webcam_ms`, of which `find_ms`, `classify_ms` and `draw_ms`;
+    `plain_ms`: Haar cascade and plain models on the same frames in the same run; medians, the two taking turns. `ratio`: plain to ours."""
+    import cv2
+    import torch
+
+    from labkit import camera, detect, evaluation, follow
+
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    networks = {name: evaluation.load_network(name) for name in ("smile", "emotion")}
+    before, times = (torch.get_num_threads(), cv2.getNumThreads()), []
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    watcher, cascade = follow.Watcher(networks), cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_default.xml")
+    for i in range(frames + 5):  # the first build kernels
+        frame = one_face(i / 25)
+        marks = [time.perf_counter()]
+        found = detect.find_faces(frame, min(frame.shape[:2]) * follow.SMALLEST_SHARE)
+        marks.append(time.perf_counter())
+        seen = watcher.say(frame, found, i / 25)
+        marks.append(time.perf_counter())
+        camera.annotated(frame, seen)
+        marks.append(time.perf_counter())
+        plain_webcam(frame, networks, cascade)
+        marks.append(time.perf_counter())
+        times.append([1000 * (b - a) for a, b in itertools.pairwise(marks)])
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+    find, classify, draw, plain = (list(column) for column in zip(*times[5:]))
+    ours = [sum(parts[:3]) for parts in times[5:]]
+    medians = {"webcam": ours, "find": find, "classify": classify, "draw": draw, "plain": plain}
+    result = {f"{name}_ms": round(statistics.median(values), 2) for name, values in medians.items()}
+    return result | {"ratio": round(result["plain_ms"] / result["webcam_ms"], 2), "frames": frames, "load": load}

@@ -350,3 +350,14 @@ def timeline(rows: list[dict], moments: list[dict], title: str = "") -> Figure:
     axes[-1, 0].set_xlabel("seconds (triangles: a label changes)")
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def lines(points: dict[str, list[tuple]], xlabel: str, ylabel: str) -> Figure:
+    """One line a name, thin where another is thicker. points: name -> (x, y) in the order of x."""
+    figure, axes = _axes(8, 3)
+    ax = axes[0, 0]
+    for i, (name, of_name) in enumerate(points.items()):
+        ax.plot(*zip(*of_name), LINES[i % 4], color=COLOURS[i % 7], linewidth=1 + 0.5 * i, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

@@ -36,7 +36,7 @@ def notebooks_of(plan: dict, only: list[str] | None) -> list[str]:
         if lab not in plan["lab"]:
             raise ValueError(f"lab '{lab}': expected one of {', '.join(plan['lab'])}")
     first = [] if only else plan["general"]["notebooks"]
-    return first + [n for lab in only or plan["lab"] for n in plan["lab"][lab]["notebooks"]]
+    return list(dict.fromkeys(first + [n for lab in only or plan["lab"] for n in plan["lab"][lab]["notebooks"]]))
 
 
 def report(

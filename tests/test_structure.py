@@ -55,7 +55,7 @@ ALLOWED = {
     "tables": "plan metrics runs",
     "pages": "",
     "reports": "plan pages figures runs",
-    "bench": "synthetic augment models training runs",
+    "bench": "synthetic augment models training runs camera detect evaluation follow",
     "doctor": "datasets training",
     "torchvision_on_cpu": "",
     "widgets.__init__": "",
@@ -169,7 +169,7 @@ def test_every_notebook_belongs_to_a_report():
 
     plan = tomllib.loads((ROOT / "reports" / "plan.toml").read_text())
     named = plan["general"]["notebooks"] + [name for lab in plan["lab"].values() for name in lab["notebooks"]]
-    assert sorted(named) == [path.stem for path in NOTEBOOKS]
+    assert sorted(set(named)) == [path.stem for path in NOTEBOOKS]  # some belong to two labs
 
 
 def test_the_repository_names_no_package_registry():
