@@ -94,9 +94,8 @@ def main(genki: str, clips: str, packages: str) -> None:
     cv2.setNumThreads(1)
     images = photographs(genki)
     films = {name: [frame for frame, _ in camera.open_source(Path(clips) / name).frames] for name in FACES}
-    print(
-        f"{'':<24}{'one':>7}{'none':>7}{'more':>7}   of {len(images):,} photographs; clips: frames with all faces, with false ones; ms at 640x480"
-    )
+    print(f"{len(images):,} photographs; each clip: frames with all faces, with false ones; ms a frame of 640x480")
+    print(f"{'':<24}{'one':>7}{'none':>7}{'more':>7}")
     for name, find in finders(Path(packages)).items():
         counts = np.array([len(find(image)) for image in images])
         line = f"{name:<24}{(counts == 1).mean():>7.1%}{(counts == 0).mean():>7.1%}{(counts > 1).mean():>7.1%}   "

@@ -29,12 +29,12 @@ def executable() -> str | None:
 
 
 @contextlib.contextmanager
-def chromium(width: int = 1400, height: int = 900, scale: float = 1):
+def chromium(width: int = 1400, height: int = 900, scale: float = 1, flags: list[str] | None = None):
     """A page in a new browser, whose console's errors are collected in `page.faults`."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS + (flags or []))
         page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=scale)
         page.faults = []
         page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
