@@ -35,6 +35,11 @@ def main() -> None:
             page.locator("button:text-is('happy')").last.click()
             page.wait_for_timeout(1500)
             widget(page, "AU12 lip corner puller").screenshot(path=HERE / "puppet.png")
+            browser.run_all(page, address("notebooks/10_webcam_demo.ipynb"), 240)
+            page.select_option(".camera-widget select >> nth=0", "film")
+            page.click(".camera-button:text-is('start')")
+            page.wait_for_timeout(6000)
+            page.locator(".camera-widget").screenshot(path=HERE / "webcam.png")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ COLOURS = [
     tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.ORANGE)
 ]
 GREY = (130, 130, 130)
+NARROWEST = 130  # pixels of a bar: as wide as the longest label
 
 
 @contextmanager
@@ -182,7 +183,7 @@ def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
         cv2.rectangle(page, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
         lines = [(f"{one.number} {one.problem}", 0.0)] if one.problem else bar_lines(one)
         for i, (words, share) in enumerate(lines):
-            _bar(page, x, y + height + 3 + 19 * i, max(width, 116), words, share, colour)
+            _bar(page, x, y + height + 3 + 19 * i, max(width, NARROWEST), words, share, colour)
     return page
 
 

@@ -25,7 +25,7 @@ def labkit(*arguments, **options):
 def test_help_names_every_command():
     done = labkit("--help")
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("doctor", "data", "report", "evaluate", "publish", "bench"))
+    assert all(name in done.stdout for name in ("doctor", "data", "report", "evaluate", "publish", "bench", "webcam"))
 
 
 def test_doctor_finds_this_machine_fit(tmp_path):
@@ -80,6 +80,12 @@ def test_bench_compares_the_two_loops():
     assert set(result) >= {"images_per_second", "plain_images_per_second", "ratio", "matmul_share", "precision", "load"}
     assert 0 < result["matmul_share"] <= 1
     assert result["ratio"] > 1, "our loop must never be slower than the plain one"
+
+
+def test_bench_measures_a_frame_of_the_webcam_beside_haar_and_plain_models():
+    result = json.loads(labkit("bench", "--webcam", "--json").stdout)
+    assert result["webcam_ms"] == pytest.approx(sum(result[f"{part}_ms"] for part in ("find", "classify", "draw")), rel=0.15)
+    assert result["ratio"] > 1, "finding, judging and drawing must not take longer than Haar and plain models"
 
 
 @pytest.mark.parametrize("name", bench.CASES)

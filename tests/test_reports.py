@@ -95,3 +95,21 @@ def test_a_column_that_is_empty_in_every_row_is_not_on_the_page(tmp_path):
 def test_formulas_become_mathml():
     text = pages.formulas_to_mathml("costs \\$5, $x^2$ and\n\n$$ \\frac{1}{2} $$")
     assert "\\$5" in text and "<msup>" in text and "<mfrac>" in text and "$x" not in text
+
+
+def test_a_notebook_of_two_labs_is_run_once():
+    labs = {"smile": {"notebooks": ["02", "10"]}, "emotion": {"notebooks": ["05", "10"]}}
+    content = {"general": {"notebooks": ["00"]}, "lab": labs}
+    assert reports.notebooks_of(content, None) == ["00", "02", "10", "05"]
+    assert reports.notebooks_of(content, ["emotion"]) == ["05", "10"]
+
+
+def test_a_widget_is_shown_as_its_picture(tmp_path):
+    data = {"text/plain": "Box()", "application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "image/png": "iVBORw0KGgo="}
+    output = nbformat.v4.new_output("display_data", data, metadata={"image/png": {"width": 300}})
+    cells = [nbformat.v4.new_markdown_cell("## 4 · Look"), nbformat.v4.new_code_cell("box", outputs=[output])]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    pages.write_notebook(tmp_path / "n.ipynb", tmp_path / "n.html", "quick")
+    page = (tmp_path / "n.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64,iVBORw0KGgo=" in page and 'alt="Figure of section 4 · Look"' in page and 'width="300"' in page
+    assert "<script" not in page and "Box()" not in page

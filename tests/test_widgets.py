@@ -1,6 +1,7 @@
 """The widgets without a browser: what their controls do to their pictures. With one: test_browser.py."""
 
 import base64
+import itertools
 import re
 import threading
 import time
@@ -10,8 +11,9 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from labkit import evaluation, panels, runs, synthetic, views
+from labkit import camera, evaluation, follow, panels, runs, synthetic, views
 from labkit.figures import bars
+from labkit.widgets import camera as webcam
 from labkit.widgets import explorer, puppet, still
 
 
@@ -211,3 +213,80 @@ def test_two_flips_on_a_page_do_not_share_their_buttons():
     pages = [still.Flip({"a": np.full((9, 9, 3), grey, np.uint8)})._repr_html_() for grey in (10, 200)]
     names = [re.search(r'name="([^"]+)"', page)[1] for page in pages]
     assert names[0] != names[1]
+
+
+# the camera
+
+
+@pytest.fixture
+def camera_widget(networks, monkeypatch):
+    """(widget, what it sent, a function that hands it a message as the browser would)."""
+    widget, sent = webcam.Camera(networks), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
+
+    def receive(kind, *buffers, **content):
+        widget._msg_callbacks(widget, {"kind": kind, "run": 1, "id": len(sent), "seconds": len(sent) / 25} | content, list(buffers))
+
+    return widget, sent, receive
+
+
+def jpeg(frame) -> memoryview:
+    return memoryview(cv2.imencode(".jpg", frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+
+
+def test_a_frame_is_answered_with_faces_as_the_watcher_sees_them(camera_widget, networks):
+    _, sent, receive = camera_widget
+    frames = [frame for frame, _ in itertools.islice(camera.film(), 3)]
+    for frame in frames:
+        receive("frame", jpeg(frame))
+    watcher = follow.Watcher(networks)
+    expected = [webcam.answer(decode(bytes(jpeg(frame))), i / 25, watcher) for i, frame in enumerate(frames)]
+    assert [(content["id"], content["run"], content["width"]) for content, _ in sent] == [(0, 1, 640), (1, 1, 640), (2, 1, 640)]
+    assert [len(content["faces"]) for content, _ in sent] == [0, 2, 2], "faces are shown from the second frame on"
+    for (content, _), wanted in zip(sent, expected):
+        for face, other in zip(content["faces"], wanted["faces"]):
+            assert face["number"] == other["number"] and np.allclose(face["box"], other["box"], atol=10)
+            assert [words.split(" ", 1)[0] for words, _ in face["lines"]] == [str(face["number"])] * 2
+
+
+def test_what_is_no_jpeg_is_refused_with_a_sentence(camera_widget):
+    _, sent, receive = camera_widget
+    receive("frame", memoryview(b"no picture"))
+    receive("frame", memoryview(bytes(webcam.LARGEST + 1)))
+    receive("frame")
+    assert [content["error"] for content, _ in sent] == ["The kernel received a frame that is no JPEG picture."] * 3
+
+
+def test_no_frame_is_kept(camera_widget):
+    widget, _, receive = camera_widget
+    for frame, _ in itertools.islice(camera.film(), 3):
+        receive("frame", jpeg(frame))
+    kept = [value for owner in (widget, widget.watcher, *widget.watcher.tracks) for value in vars(owner).values()]
+    assert not [value for value in kept if isinstance(value, np.ndarray | bytes | memoryview) and np.asarray(value).size > 10_000]
+
+
+def test_the_film_comes_with_its_pictures_and_start_begins_anew(camera_widget):
+    _, sent, receive = camera_widget
+    for _ in range(2):
+        receive("film")
+    picture = decode(sent[0][1][0])
+    assert np.abs(picture.astype(int) - next(camera.film())[0]).mean() < 3
+    receive("start")
+    receive("film")
+    assert sent[2][1] == sent[0][1] and len(sent[2][0]["faces"]) == 0, "nobody is known any more"
+
+
+def test_one_model_alone_or_all_together(camera_widget):
+    widget, sent, receive = camera_widget
+    assert widget.choices == ["smile + emotion", "smile", "emotion"] and widget.chosen == "smile + emotion"
+    widget.chosen = "emotion"
+    for _ in range(2):
+        receive("film")
+    assert {len(face["lines"]) for face in sent[1][0]["faces"]} == {1} and list(widget.watcher.networks) == ["emotion"]
+
+
+def test_without_a_kernel_the_camera_shows_an_annotated_frame(networks):
+    bundle, size = webcam.Camera(networks)._repr_mimebundle_()
+    picture = decode(base64.b64decode(bundle["image/png"]))
+    assert picture.shape == (480, 640, 3) and "application/vnd.jupyter.widget-view+json" in bundle and size["image/png"]["width"] > 400
+    assert (np.abs(picture.astype(int) - camera.COLOURS[0]).max(2) < 10).sum() > 500

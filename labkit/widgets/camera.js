@@ -38,7 +38,7 @@ function drawBox(pen, face, scale, mirrored, width) {
   pen.strokeRect(left, y, w, h);
   const lines = face.problem ? [[`${face.number} ${face.problem}`, 0]] : face.lines;
   lines.forEach(([words, share], i) => {
-    const barWidth = Math.max(w, 116);
+    const barWidth = Math.max(w, 130);
     const barLeft = Math.max(0, Math.min(left, width - barWidth));
     const top = Math.min(y + h + 3, pen.canvas.height - 19 * lines.length) + 19 * i;
     pen.fillStyle = "rgba(0, 0, 0, 0.65)";
