@@ -131,7 +131,7 @@ class Watcher:
                 predicted = training.predict(network, crops, mirror=about["mirror"])
             for target, answers in predicted.items():
                 for track, answer in zip(tracks, answers):
-                    elapsed = seconds - track.predicted if track.predicted is not None else 0.0
+                    elapsed = max(0.0, seconds - track.predicted) if track.predicted is not None else 0.0
                     track.probabilities[target] = smoothed(track.probabilities.get(target), answer, elapsed)
                     track.said[target] = steady(track.said.get(target), track.probabilities[target])
         for track in tracks:

@@ -83,7 +83,7 @@ def move_every_slider_of_the_puppet(page, networks) -> list[float]:
         moved = units | {name: float(slider.get_attribute("aria-valuetext"))}
         assert moved[name] > 0
         assert same(browser.content(face), puppet.face(identity, moved)), name
-        assert same(browser.content(live), puppet.reactions(identity, moved, networks)), name
+        assert same(browser.content(live), puppet.reactions(puppet.face(identity, moved), networks)), name
         times.append(browser.press(page, slider, "Home", live))
     for emotion in synthetic.EMOTIONS[1:]:
         before = browser.content(face), face.get_attribute("src")

@@ -60,7 +60,7 @@ ALLOWED = {
     "torchvision_on_cpu": "",
     "widgets.__init__": "",
     "widgets.still": "panels",
-    "widgets.puppet": "synthetic faces panels training views widgets.still",
+    "widgets.puppet": "synthetic faces panels pictures training views widgets.still",
     "widgets.camera": "camera follow widgets.still",
     "widgets.explorer": "explain panels training views widgets.still",
 }

@@ -106,25 +106,24 @@ def test_boxes_follow_the_face_and_labels_are_those_of_predict(notebook, network
     notebook.wait_for_timeout(6000)
     rate = notebook.inner_text(".camera-rate")
     end(notebook)
-    wire, checked, smiles, middles, apart = notebook.wire, 0, set(), [], []
-    watcher = follow.Watcher(networks)
-    for number in sorted(set(wire.frames) & set(wire.answers))[:80]:
+    wire, checked, smiles, middles, apart, raws = notebook.wire, 0, set(), [], [], []
+    for number in sorted(set(wire.frames) & set(wire.answers))[:120]:
         frame = cv2.imdecode(np.frombuffer(wire.frames[number], np.uint8), cv2.IMREAD_COLOR_RGB)
         (found,) = detect.find_faces(frame, 60)
         faces = wire.answers[number]["faces"]
-        watcher.say(frame, [found], number / 25)
         for face in faces:
             assert face["number"] == 1
             apart.append(np.abs(np.array(face["box"]) - found.box).max())
             middles.append(face["box"][0] + face["box"][2] / 2)
             raw = training.predict(networks["smile"][0], follow.crops_of(frame, [found], networks["smile"][1]), mirror=True)["smile"][0]
-            said, share = re.fullmatch(r"1 (not smiling|smiling) ([\d.]+)", face["lines"][0][0]).groups()
+            raws.append(networks["smile"][1]["classes"]["smile"][raw.argmax()])
+            said = re.fullmatch(r"1 (not smiling|smiling) [\d.]+", face["lines"][0][0])[1]
             smiles.add(said)
-            if raw.max() > 0.9 and float(share) > 0.9:  # smoothing has settled
-                assert said == networks["smile"][1]["classes"]["smile"][raw.argmax()]
+            if len(raws) >= 12 and len(set(raws[-12:])) == 1:  # smoothing has settled
+                assert said == raws[-1]
                 checked += 1
     assert np.median(apart) < 1 and max(apart) < 10, "threads sum in another order, so that the finder now and then takes another window"
-    assert checked >= 15 and smiles == {"smiling", "not smiling"}
+    assert checked >= 10 and smiles == {"smiling", "not smiling"}
     assert max(middles) - min(middles) > 150, "the box went along"
     print(rate)
     assert int(re.match(r"(\d+) frames/s, (\d+) ms", rate)[1]) >= FRAMES_A_SECOND

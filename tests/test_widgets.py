@@ -5,6 +5,7 @@ import itertools
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import ipywidgets
@@ -61,7 +62,7 @@ def test_networks_say_live_what_they_see_and_where_they_look(networks):
     units = dict.fromkeys(synthetic.ACTION_UNITS, 0.0) | {"AU12": 1.0}
     for method in puppet.METHODS:
         widget.method.value = method
-        expected = puppet.reactions(synthetic.Identity(), units, networks, method)
+        expected = puppet.reactions(puppet.face(synthetic.Identity(), units), networks, method)
         assert np.array_equal(decode(widget.live.value), expected) and not np.array_equal(calm, expected)
     shown = widget._repr_mimebundle_()[0]
     picture = decode(base64.b64decode(shown["image/png"]))
@@ -290,3 +291,12 @@ def test_without_a_kernel_the_camera_shows_an_annotated_frame(networks):
     picture = decode(base64.b64decode(bundle["image/png"]))
     assert picture.shape == (480, 640, 3) and "application/vnd.jupyter.widget-view+json" in bundle and size["image/png"]["width"] > 400
     assert (np.abs(picture.astype(int) - camera.COLOURS[0]).max(2) < 10).sum() > 500
+
+
+def test_messages_from_several_threads_are_answered_one_by_one(camera_widget):
+    """JupyterLab 4.5 and ipykernel 7 hand a widget's messages to more than one thread."""
+    _, sent, receive = camera_widget
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: receive("film"), range(12)))
+    assert len(sent) == 12 and all("faces" in content for content, _ in sent)
+    assert len({buffers[0] for _, buffers in sent}) == 12, "each got a frame of its own"

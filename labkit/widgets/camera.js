@@ -13,7 +13,7 @@ const SENTENCES = {
   OverconstrainedError: "The chosen camera is no longer there. Choose another one, then press start.",
   insecure: "This page is not secure, so the browser gives it no camera. Open it as http://localhost (through an ssh tunnel), or with https.",
   ended: "The camera was unplugged or taken away. Plug it in again, then press start.",
-  busy: "The kernel is busy with a cell. Frames wait until it is done.",
+  busy: "The kernel is busy. Frames wait until it is done.",
 };
 
 function element(tag, properties = {}, children = []) {

@@ -1,6 +1,7 @@
 """The webcam in a notebook, also when its kernel runs on another machine: the browser takes the camera (camera.js) and sends
 frames, the kernel answers with faces, boxes and labels. Used in notebook 10. No frame is kept."""
 
+import threading
 from pathlib import Path
 
 import anywidget
@@ -30,7 +31,7 @@ class Camera(Still, anywidget.AnyWidget):
     chosen = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, networks: dict):
-        self.networks = networks
+        self.networks, self.lock = networks, threading.Lock()  # JupyterLab hands messages to several threads of the kernel
         together = " + ".join(networks)
         super().__init__(choices=[together, *networks] if len(networks) > 1 else [together], chosen=together)
         self.begin()
@@ -40,22 +41,28 @@ class Camera(Still, anywidget.AnyWidget):
     def begin(self) -> None:
         """Forget whom the widget has followed so far."""
         networks = {name: n for name, n in self.networks.items() if self.chosen in (name, self.choices[0])}
-        self.watcher, self.film = follow.Watcher(networks), camera.film()
+        with self.lock:
+            self.watcher, self.film = follow.Watcher(networks), camera.film()
 
     def _receive(self, _, content: dict, buffers: list) -> None:
         if content["kind"] == "start":
             return self.begin()
-        back = {"id": content["id"], "run": content["run"]}
-        if content["kind"] == "film":
-            frame, seconds = next(self.film)
-            picture = cv2.imencode(".jpg", frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-            return self.send(back | answer(frame, seconds, self.watcher), [picture])
+        with self.lock:
+            found, pictures = self._film() if content["kind"] == "film" else self._frame(content, buffers)
+        self.send({"id": content["id"], "run": content["run"]} | found, pictures)
+
+    def _film(self) -> tuple[dict, list]:
+        frame, seconds = next(self.film)
+        picture = cv2.imencode(".jpg", frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+        return answer(frame, seconds, self.watcher), [picture]
+
+    def _frame(self, content: dict, buffers: list) -> tuple[dict, list]:
         frame = None
         if buffers and len(buffers[0]) <= LARGEST:
             frame = cv2.imdecode(np.frombuffer(buffers[0], np.uint8), cv2.IMREAD_COLOR_RGB)
         if frame is None:
-            return self.send(back | {"error": "The kernel received a frame that is no JPEG picture."})
-        self.send(back | answer(frame, float(content["seconds"]), self.watcher))
+            return {"error": "The kernel received a frame that is no JPEG picture."}, []
+        return answer(frame, float(content["seconds"]), self.watcher), []
 
     def still(self) -> np.ndarray:
         """The film after a second."""

@@ -30,6 +30,8 @@ class Explorer(Still, widgets.Box):
         self.load, self.faces_for = load, faces_for
         self.loaded: dict[str, tuple] = {}  # name -> network, about, faces, what slow views found
         self.worker, self.work, self.stopped = ThreadPoolExecutor(1), None, threading.Event()
+        self.lock = threading.RLock()  # JupyterLab hands messages to several threads of the kernel
+        self.looked: tuple | None = None
         self.shown = ""  # name of the network whose pictures are shown
         self.silent = False  # while one change sets several controls
         wide = {"width": "300px"}
@@ -51,24 +53,37 @@ class Explorer(Still, widgets.Box):
         self._choose_network()
 
     def _observe(self) -> None:
-        self.network.observe(self._choose_network, "value")
-        self.layer.observe(self._choose_layer, "value")
-        self.face.observe(self._draw_prediction, "value")
+        def call(method: Callable) -> Callable:
+            def one_at_a_time(_) -> None:
+                with self.lock:
+                    method()
+
+            return one_at_a_time
+
+        self.network.observe(call(self._choose_network), "value")
+        self.layer.observe(call(self._choose_layer), "value")
+        self.face.observe(call(self._draw_prediction), "value")
         for control in (self.method, self.channel, self.face, self.label):
-            control.observe(self._draw, "value")
-        self.stop.on_click(lambda _: self._end_work("stopped"))
+            control.observe(call(self._draw), "value")
+        self.stop.on_click(call(lambda: self._end_work("stopped")))
 
     def look(self) -> views.Look:
-        """What the controls say."""
-        network, about, faces, found = self.loaded[self.shown]
-        target, label = self.label.value if self.label.value != PREDICTED else ("", 0)
-        return views.Look(network, about, faces, self.face.value, self.layer.value, self.channel.value, target, label, found)
+        """What the controls say; the same object while they say the same, since it remembers what the network says."""
+        key = self.shown, self.face.value, self.layer.value, self.channel.value, self.label.value
+        if self.looked is None or self.looked[0] != key:
+            network, about, faces, found = self.loaded[self.shown]
+            target, label = self.label.value if self.label.value != PREDICTED else ("", 0)
+            self.looked = (
+                key,
+                views.Look(network, about, faces, self.face.value, self.layer.value, self.channel.value, target, label, found),
+            )
+        return self.looked[1]
 
     def still(self) -> np.ndarray:
         look = self.look()
         return panels.beside(views.prediction(look), views.picture(look, self.method.value), gap=24)
 
-    def _choose_network(self, _=None) -> None:
+    def _choose_network(self) -> None:
         name = self.network.value
         if self.silent or not self._is_loaded(name):
             return
@@ -101,7 +116,7 @@ class Explorer(Still, widgets.Box):
             self.status.value = html.escape(f"{name}: {error}")
         return name in self.loaded
 
-    def _choose_layer(self, _=None) -> None:
+    def _choose_layer(self) -> None:
         if self.silent:
             return
         self.silent = True
@@ -109,12 +124,12 @@ class Explorer(Still, widgets.Box):
         self.silent = False
         self._draw()
 
-    def _draw_prediction(self, _=None) -> None:
+    def _draw_prediction(self) -> None:
         if not self.silent:
             with training.one_thread():
                 show(self.prediction, views.prediction(self.look()))
 
-    def _draw(self, _=None) -> None:
+    def _draw(self) -> None:
         if self.silent:
             return
         self._end_work()

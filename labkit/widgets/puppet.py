@@ -1,10 +1,12 @@
 """The action unit puppet: fifteen sliders and a row of emotions move a built-in face; beside it what networks say of it, live.
 Used in notebooks 00 and 07."""
 
+import threading
+
 import ipywidgets as widgets
 import numpy as np
 
-from labkit import panels, synthetic, training, views
+from labkit import panels, pictures, synthetic, training, views
 from labkit.faces import FaceSet
 from labkit.widgets.still import Still, show
 
@@ -18,13 +20,13 @@ def face(identity, action_units: dict[str, float], size: int = SIZE) -> np.ndarr
     return synthetic.draw(synthetic.FaceParameters(identity=identity, action_units=action_units), size)
 
 
-def reactions(identity, action_units: dict[str, float], networks: dict, method: str = METHODS[0]) -> np.ndarray:
-    """What each network says of the puppet and what it looks at. networks: name -> (network, about); each is given the face drawn
-    in the size and colours that it takes."""
+def reactions(face: np.ndarray, networks: dict, method: str = METHODS[0]) -> np.ndarray:
+    """What each network says of a face, uint8 (H, W, 3), and what it looks at. networks: name -> (network, about); each is given the
+    face in the size and colours that it takes."""
     shown = []
     for network, about in networks.values():
-        drawn = FaceSet(face(identity, action_units, about["size"])[None])
-        shown.append(views.reaction(views.Look(network, about, drawn if about["channels"] == 3 else drawn.grey()), method))
+        faces = FaceSet(pictures.resize(face, about["size"])[None])
+        shown.append(views.reaction(views.Look(network, about, faces if about["channels"] == 3 else faces.grey()), method))
     return panels.below(*shown, gap=14)
 
 
@@ -37,6 +39,7 @@ class Puppet(Still, widgets.Box):
     def __init__(self, networks: dict | None = None, identity=None):
         self.networks, self.identity = networks or {}, identity or synthetic.Identity()
         self.without_slider: dict[str, float] = {}
+        self.lock = threading.Lock()  # JupyterLab hands messages to several threads of the kernel
         self.silent = False  # while a button sets all sliders: draw once, not fifteen times
         self.sliders = {
             name: widgets.FloatSlider(description=f"{name} {meaning}", max=1.0, step=0.05, style=WIDE, layout={"width": "334px"})
@@ -62,11 +65,15 @@ class Puppet(Still, widgets.Box):
     def draw(self, _=None) -> None:
         if self.silent:
             return
-        self.face.value = panels.png(face(self.identity, self.action_units()))
+        with self.lock:  # the one who comes last draws what the sliders say last
+            self._draw()
+
+    def _draw(self) -> None:
+        drawn = face(self.identity, self.action_units())
+        self.face.value = panels.png(drawn)
         if self.networks:
             with training.one_thread():
-                picture = reactions(self.identity, self.action_units(), self.networks, self.method.value)
-            show(self.live, picture)
+                show(self.live, reactions(drawn, self.networks, self.method.value))
 
     def pose(self, emotion: str) -> None:
         """Set every slider to an emotion's prototype."""
@@ -79,5 +86,6 @@ class Puppet(Still, widgets.Box):
         self.draw()
 
     def still(self) -> np.ndarray:
-        picture = panels.enlarged(face(self.identity, self.action_units()), panels.px(SIZE), smooth=True)
-        return panels.beside(picture, reactions(self.identity, self.action_units(), self.networks)) if self.networks else picture
+        drawn = face(self.identity, self.action_units())
+        picture = panels.enlarged(drawn, panels.px(SIZE), smooth=True)
+        return panels.beside(picture, reactions(drawn, self.networks)) if self.networks else picture
