@@ -71,12 +71,10 @@ class Explorer(Still, widgets.Box):
         """What the controls say; the same object while they say the same, since it remembers what the network says."""
         key = self.shown, self.face.value, self.layer.value, self.channel.value, self.label.value
         if self.looked is None or self.looked[0] != key:
-            network, about, faces, found = self.loaded[self.shown]
             target, label = self.label.value if self.label.value != PREDICTED else ("", 0)
-            self.looked = (
-                key,
-                views.Look(network, about, faces, self.face.value, self.layer.value, self.channel.value, target, label, found),
-            )
+            *subject, found = self.loaded[self.shown]  # network, about, faces
+            look = views.Look(*subject, self.face.value, self.layer.value, self.channel.value, target, label, found)
+            self.looked = key, look
         return self.looked[1]
 
     def still(self) -> np.ndarray:
