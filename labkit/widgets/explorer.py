@@ -62,9 +62,9 @@ class Explorer(Still, widgets.Box):
 
         self.network.observe(call(self._choose_network), "value")
         self.layer.observe(call(self._choose_layer), "value")
-        self.face.observe(call(self._draw_prediction), "value")
         for control in (self.method, self.channel, self.face, self.label):
             control.observe(call(self._draw), "value")
+        self.face.observe(call(self._draw_prediction), "value")  # after the picture, which is what one waits for
         self.stop.on_click(call(lambda: self._end_work("stopped")))
 
     def look(self) -> views.Look:
