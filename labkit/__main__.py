@@ -214,7 +214,7 @@ def webcam(
     loaded = {name: evaluation.load_network(name, data_dir) for name in networks.split(",")}
     chosen = camera.open_source(source) if source else camera.camera_or_film(say)
     screen = camera.Window(chosen.name) if window or not out else None
-    if out and chosen.n is None and seconds is None and chosen.name == camera.FILM:
+    if out and seconds is None and chosen.name == camera.FILM:  # which has no end
         seconds = 20.0
     watcher = follow.Watcher(loaded, sure=1 if chosen.still else follow.SURE)
     result = camera.run(chosen, watcher, out, seconds, not as_json, screen)

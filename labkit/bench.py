@@ -267,7 +267,7 @@ def bench_webcam(frames: int = 100) -> dict:
     import cv2
     import torch
 
-    from labkit import camera, detect, evaluation, follow
+    from labkit import camera, evaluation, follow
 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     networks = {name: evaluation.load_network(name) for name in ("smile", "emotion")}
@@ -278,7 +278,7 @@ def bench_webcam(frames: int = 100) -> dict:
     for i in range(frames + 5):  # the first build kernels
         frame = one_face(i / 25)
         marks = [time.perf_counter()]
-        found = detect.find_faces(frame, min(frame.shape[:2]) * follow.SMALLEST_SHARE)
+        found = watcher.find(frame)
         marks.append(time.perf_counter())
         seen = watcher.say(frame, found, i / 25)
         marks.append(time.perf_counter())

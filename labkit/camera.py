@@ -217,6 +217,19 @@ def row(frame: int, seconds: float, one: Seen) -> dict:
     return values
 
 
+def changes(last: dict, seen: list[Seen], seconds: float) -> list[dict]:
+    """The labels that are other than the last ones, (number, target) -> label, as `seconds, face, target, before, after`; brings `last`
+    up to date."""
+    found = []
+    for one in seen:
+        for target, said in one.said.items():
+            before = last.get((one.number, target), said)
+            if before != said:
+                found.append({"seconds": seconds, "face": one.number, "target": target, "before": before, "after": said})
+            last[one.number, target] = said
+    return found
+
+
 def columns(networks: dict) -> list[str]:
     """The columns of the table for these networks, in their order."""
     names = ["frame", "seconds", "face", "x", "y", "width", "height"]
@@ -267,12 +280,7 @@ class Recording:
         new = [row(self.frames, seconds, one) for one in seen]
         self.table.writerows(new)
         self.rows += new
-        for one in seen:
-            for target, said in one.said.items():
-                before = self.said.get((one.number, target), said)
-                if before != said:
-                    self.changes.append({"seconds": seconds, "face": one.number, "target": target, "before": before, "after": said})
-                self.said[one.number, target] = said
+        self.changes += changes(self.said, seen, seconds)
         self.frames += 1
 
     def __exit__(self, *error) -> None:
@@ -343,13 +351,12 @@ def run(source: Source, watcher, out: Path | None = None, seconds: float | None 
             pass  # the way to end a camera that is recorded without a window
     files = [out.with_suffix(ending) for ending in (out.suffix, ".csv", ".png")] if recording else []
     written = [str(file) for file in files if file.exists()]
-    changes = recording.changes if recording else []
     return {
         "source": source.name,
         "frames": frames,
         "seconds": round(at, 2),
         "faces": len(faces),
-        "changes": changes,
+        "changes": recording.changes if recording else [],
         "out": written,
         "error": error,
     }

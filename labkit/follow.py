@@ -93,8 +93,11 @@ class Watcher:
 
     def watch(self, frame: np.ndarray, seconds: float) -> list[Seen]:
         """The faces of the next frame, uint8 (H, W, 3) RGB, which was taken at `seconds`; those first found first."""
-        minimum = self.minimum_size or min(frame.shape[:2]) * SMALLEST_SHARE
-        return self.say(frame, detect.find_faces(frame, minimum), seconds)
+        return self.say(frame, self.find(frame), seconds)
+
+    def find(self, frame: np.ndarray) -> list[detect.Face]:
+        """All faces of a frame that are large enough to be looked for."""
+        return detect.find_faces(frame, self.minimum_size or min(frame.shape[:2]) * SMALLEST_SHARE)
 
     def say(self, frame: np.ndarray, faces: list[detect.Face], seconds: float) -> list[Seen]:
         """The same for faces that were already found in the frame."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 SCALE = 1.5
-INK, SOFT, LINE, ACCENT, SECOND = (28, 36, 48), (91, 102, 117), (217, 222, 229), (0, 114, 178), (213, 94, 0)
+INK, SOFT, ACCENT, SECOND = (28, 36, 48), (91, 102, 117), (0, 114, 178), (213, 94, 0)
 AMOUNT, SIGNED = "viridis", "PuOr_r"
 
 
@@ -38,10 +38,10 @@ def _table(name: str) -> np.ndarray:
     return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
-def coloured(values: np.ndarray, name: str = AMOUNT, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """float (H, W) through a colour map. Without limits an amount runs from 0 to its largest, a signed one is symmetric about 0."""
+def coloured(values: np.ndarray, name: str = AMOUNT, high: float | None = None) -> np.ndarray:
+    """float (H, W) through a colour map, up to `high`, by default the largest; an amount begins at 0, a signed one at -high."""
     high = float(np.abs(values).max() if name == SIGNED else values.max()) if high is None else high
-    low = (-high if name == SIGNED else 0.0) if low is None else low
+    low = -high if name == SIGNED else 0.0
     index = (values - low) / max(high - low, 1e-12) * 255
     return _table(name)[np.clip(index, 0, 255).round().astype(np.uint8)]
 
@@ -133,10 +133,10 @@ def framed(picture: np.ndarray, colour=SECOND, width: float = 2) -> np.ndarray:
     return picture
 
 
-def columns_for(n: int, width: int, height: int, least: int = 1) -> tuple[int, int]:
+def columns_for(n: int, width: int, height: int) -> tuple[int, int]:
     """(columns, side) of the largest square tiles with which `n` of them fit into width x height."""
     side, columns = max((min(width // c, height // -(-n // c)), c) for c in range(1, n + 1))
-    return columns, max(side, least)
+    return columns, max(side, 1)
 
 
 def grid(tiles: list[np.ndarray], columns: int, gap: float = 2, marked: int | None = None) -> np.ndarray:
@@ -146,7 +146,7 @@ def grid(tiles: list[np.ndarray], columns: int, gap: float = 2, marked: int | No
     return below(*rows, gap=gap)
 
 
-def colour_bar(name: str, low: float, high: float, height: int, label: str = "") -> np.ndarray:
+def colour_bar(name: str, low: float, high: float, height: int) -> np.ndarray:
     """A colour map with its limits written beside it."""
     ramp = np.repeat(_table(name)[::-1][np.linspace(0, 255, height).astype(int)][:, None], px(12), 1)
     page = blank(px(70), height)
@@ -154,7 +154,7 @@ def colour_bar(name: str, low: float, high: float, height: int, label: str = "")
     middle = ((low + high) / 2, height // 2) if name == SIGNED else None
     for value, y in filter(None, ((high, px(7)), middle, (low, height - px(7)))):
         write(page, f"{value:.2g}".replace("-", "−"), px(17), y, 10, SOFT)
-    return titled(page, label, 10) if label else page
+    return page
 
 
 def bars(

@@ -64,9 +64,12 @@ class Look:
 def prediction(look: Look, width: int = 300) -> np.ndarray:
     """The face, and the probability of each class."""
     face = panels.enlarged(look.image, px(width * 0.62))
-    classes = look.about["classes"]
-    tables = [panels.bars(dict(zip(classes[name], p)), px(width), name, row=18) for name, p in look.said.items()]
-    return panels.below(face, *tables, gap=10)
+    return panels.below(face, *said_bars(look, width, row=18), gap=10)
+
+
+def said_bars(look: Look, width: int, **options) -> list[np.ndarray]:
+    """What the network says of the face: bars for each target."""
+    return [panels.bars(dict(zip(look.about["classes"][name], p)), px(width), name, **options) for name, p in look.said.items()]
 
 
 def reaction(look: Look, method: str) -> np.ndarray:
@@ -75,9 +78,7 @@ def reaction(look: Look, method: str) -> np.ndarray:
     values = saliency.saliency(look.network, look.image, method, target, label)
     colours = panels.SIGNED if method in saliency.SIGNED else panels.AMOUNT
     over = panels.titled(panels.overlay(look.image, values, px(132), colours), f"for {name}", 11)
-    classes = look.about["classes"]
-    tables = [panels.bars(dict(zip(classes[name], p)), px(204), name, row=17, label=84) for name, p in look.said.items()]
-    return panels.beside(over, panels.below(*tables, gap=8))
+    return panels.beside(over, panels.below(*said_bars(look, 204, row=17, label=84), gap=8))
 
 
 def filters(look: Look, tick: Tick = no_tick) -> np.ndarray:

@@ -12,6 +12,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -26,6 +28,12 @@ def executable() -> str | None:
     """The browser of this machine, or None; the environment's LABKIT_BROWSER comes first."""
     named = [os.environ["LABKIT_BROWSER"]] if os.environ.get("LABKIT_BROWSER") else []
     return next(filter(None, map(shutil.which, (*named, *BROWSERS))), None)
+
+
+needed = pytest.mark.skipif(
+    executable() is None and os.environ.get("LABKIT_BROWSER_TESTS") != "required",  # as .ci/run sets it: fail, never skip
+    reason=f"no browser: looked for {', '.join(BROWSERS)} on PATH; install one, or name it in LABKIT_BROWSER",
+)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The widgets as students use them: Chromium opens notebooks 00 and 07 in a real JupyterLab with a real kernel, runs all cells,
 moves every slider, compares what it sees with the function that draws it, and times it. Then the exported page, without either."""
 
-import os
 import shutil
 import statistics
 from pathlib import Path
@@ -15,13 +14,9 @@ from labkit import evaluation, pages, synthetic, views
 from labkit.widgets import puppet
 
 ROOT = Path(__file__).resolve().parents[1]
-REQUIRED = os.environ.get("LABKIT_BROWSER_TESTS") == "required"  # set by .ci/run: fail, never skip
 MILLISECONDS = 100  # from the key to the new picture, median
 
-pytestmark = pytest.mark.skipif(
-    browser.executable() is None and not REQUIRED,
-    reason=f"no browser: looked for {', '.join(browser.BROWSERS)} on PATH; install one, or name it in LABKIT_BROWSER",
-)
+pytestmark = browser.needed
 
 
 @pytest.fixture(scope="module")

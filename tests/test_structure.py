@@ -55,7 +55,7 @@ ALLOWED = {
     "tables": "plan metrics runs",
     "pages": "",
     "reports": "plan pages figures runs",
-    "bench": "synthetic augment models training runs camera detect evaluation follow",
+    "bench": "synthetic augment models training runs camera evaluation follow",
     "doctor": "datasets training",
     "torchvision_on_cpu": "",
     "widgets.__init__": "",

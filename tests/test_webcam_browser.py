@@ -3,7 +3,6 @@ kernel and draws what comes back. Then what it says when the camera fails, and t
 
 import itertools
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -16,13 +15,9 @@ import pytest
 from labkit import camera, detect, evaluation, follow, synthetic, training
 
 ROOT = Path(__file__).resolve().parents[1]
-REQUIRED = os.environ.get("LABKIT_BROWSER_TESTS") == "required"
 FRAMES_A_SECOND = 15
 
-pytestmark = pytest.mark.skipif(
-    browser.executable() is None and not REQUIRED,
-    reason=f"no browser: looked for {', '.join(browser.BROWSERS)} on PATH; install one, or name it in LABKIT_BROWSER",
-)
+pytestmark = browser.needed
 
 
 def clip_frame(i: int) -> np.ndarray:
