@@ -187,10 +187,3 @@ def strip(values: np.ndarray, width: int, height: int, marked: int | None = None
 def png(picture: np.ndarray) -> bytes:
     """The bytes of a PNG file. OpenCV's default is its fastest."""
     return cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
-
-
-def show(picture: np.ndarray):
-    """For the end of a notebook cell: the picture at its size on the page."""
-    from IPython.display import Image
-
-    return Image(data=png(picture), width=round(picture.shape[1] / SCALE))

@@ -89,4 +89,3 @@ def test_a_strip_has_one_bar_a_value_and_marks_one():
 def test_png_gives_the_pixels_back():
     picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     assert np.array_equal(cv2.imdecode(np.frombuffer(panels.png(picture), np.uint8), cv2.IMREAD_COLOR_RGB), picture)
-    assert panels.show(picture).width == 20
