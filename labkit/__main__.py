@@ -211,7 +211,7 @@ def webcam(
     """Find the faces of a camera or film, say who smiles and what they show, live or into a video, a table and a timeline."""
     from labkit import camera, evaluation, follow
 
-    loaded = {name: evaluation.load_network(name, data_dir) for name in networks.split(",")}
+    loaded = {name: evaluation.load_network(name, data_dir) for name in map(str.strip, networks.split(","))}
     chosen = camera.open_source(source) if source else camera.camera_or_film(say)
     screen = camera.Window(chosen.name) if window or not out else None
     if out and seconds is None and chosen.name == camera.FILM:  # which has no end

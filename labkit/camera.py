@@ -25,6 +25,7 @@ from labkit.follow import Seen
 PICTURES = (".jpg", ".jpeg", ".png")
 FILM = "builtin"
 FILM_RATE = 25.0
+FASTEST = 240.0  # frames a second; what browsers record has no steady rate and claims a thousand
 WRITERS = {".webm": "VP80", ".mp4": "vp09"}  # what OpenCV's wheel writes and browsers play
 COLOURS = [
     tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.ORANGE)
@@ -109,13 +110,14 @@ def _camera(number: int) -> Source:
 def _video(path: Path) -> Source:
     with _quietly():
         capture = cv2.VideoCapture(str(path))
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    if not capture.isOpened() or not 0 < rate < 1000:
-        capture.release()
+    if not capture.isOpened():
         raise OSError(f"{path}: not a video that OpenCV can read")
-    n = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    n, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
+    if not 0 < rate <= FASTEST:
+        n, rate = 0, FILM_RATE
 
     def frames():
+        at = 0.0
         try:
             for i in itertools.count():
                 taken, frame = capture.read()
@@ -123,7 +125,9 @@ def _video(path: Path) -> Source:
                     if i == 0:
                         raise OSError(f"{path}: holds no picture that OpenCV can read")
                     return
-                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), i / rate
+                named = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                at = named if named > at else at + (i > 0) / rate  # not every file names the times of its frames
+                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), at
         finally:
             capture.release()
 
@@ -184,7 +188,8 @@ def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
         cv2.rectangle(page, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
         lines = [(f"{one.number} {one.problem}", 0.0)] if one.problem else bar_lines(one)
         for i, (words, share) in enumerate(lines):
-            _bar(page, x, y + height + 3 + 19 * i, max(width, NARROWEST), words, share, colour)
+            top = min(y + height + 3, page.shape[0] - 19 * len(lines))
+            _bar(page, x, top + 19 * i, max(width, NARROWEST), words, share, colour)
     return page
 
 
@@ -195,7 +200,7 @@ def bar_lines(one: Seen) -> list[tuple[str, float]]:
 
 
 def _bar(page: np.ndarray, x: int, y: int, width: int, words: str, share: float, colour) -> None:
-    x, y = max(0, min(x, page.shape[1] - width)), max(0, min(y, page.shape[0] - 18))
+    x, y = max(0, min(x, page.shape[1] - width)), max(0, y)
     place = page[y : y + 18, x : x + width]
     place[:] = place // 3
     place[:, : round(width * share)] = (place[:, : round(width * share)] + 2 * np.array(colour)) // 3
@@ -250,15 +255,17 @@ def check_out(out: Path) -> None:
 
 class Recording:
     """Writes OUT, the annotated video, and beside it OUT's name with .csv, a line a face and frame, and .png, the timeline. Each has a
-    temporary name until the end of the `with` block, also where that ends with an error: what came until then is kept.
+    temporary name until the end of the `with` block, also where that ends with an error: what came until then is kept. Where no frame
+    came, or no face for a timeline, there is no such file.
 
-    rows: the table; changes: the moments in which a label changed, `seconds, face, target, before, after`; frames: how many."""
+    rows: the table; changes: the moments in which a label changed, `seconds, face, target, before, after`; frames: how many; files:
+    what was written, at the end."""
 
     def __init__(self, out: Path, networks: dict, rate: float, name: str):
         check_out(out)
         self.out, self.rate, self.name, self.columns = out, rate, name, columns(networks)
         self.video, self.csv = (out.with_name(f".{out.stem}.part{ending}") for ending in (out.suffix, ".csv"))
-        self.rows, self.changes, self.frames, self.written, self.said, self.writer = [], [], 0, 0, {}, None
+        self.rows, self.changes, self.files, self.frames, self.written, self.said, self.writer = [], [], [], 0, 0, {}, None
 
     def __enter__(self) -> "Recording":
         self.file = self.csv.open("w", newline="")
@@ -288,10 +295,18 @@ class Recording:
         self.file.close()
         if self.writer:
             self.writer.release()
-            self.video.replace(self.out)
-        self.csv.replace(self.out.with_suffix(".csv"))
+        if not self.written:
+            self.csv.unlink()
+            self.video.unlink(missing_ok=True)
+            return
+        table, timeline = self.out.with_suffix(".csv"), self.out.with_suffix(".png")
+        self.video.replace(self.out)
+        self.csv.replace(table)
+        timeline.unlink(missing_ok=True)  # of another film
+        self.files = [self.out, table]
         if self.rows:
-            figures.write(figures.timeline(self.rows, self.changes, self.name), self.out.with_suffix(".png"))
+            figures.write(figures.timeline(self.rows, self.changes, self.name), timeline)
+            self.files.append(timeline)
 
 
 def fitted(page: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -351,15 +366,13 @@ def run(source: Source, watcher, out: Path | None = None, seconds: float | None 
             error = str(broken)
         except KeyboardInterrupt:
             pass  # the way to end a camera that is recorded without a window
-    files = [out.with_suffix(ending) for ending in (out.suffix, ".csv", ".png")] if recording else []
-    written = [str(file) for file in files if file.exists()]
     return {
         "source": source.name,
         "frames": frames,
         "seconds": round(at, 2),
         "faces": len(faces),
         "changes": recording.changes if recording else [],
-        "out": written,
+        "out": [str(file) for file in recording.files] if recording else [],
         "error": error,
     }
 

@@ -80,9 +80,14 @@ def problem(face: detect.Face, crop: np.ndarray) -> str:
 
 class Watcher:
     """Follows the faces of one film. networks: name -> (network, about) as `evaluation.load_network` gives them; minimum_size: see
-    `detect.find_faces`, None = `SMALLEST_SHARE` of the frame's shorter side; sure: see `SURE`, 1 for single pictures."""
+    `detect.find_faces`, None = `SMALLEST_SHARE` of the frame's shorter side; sure: see `SURE`, 1 for single pictures.
+
+    Raises ValueError where two networks have a target in common."""
 
     def __init__(self, networks: dict, minimum_size: float | None = None, sure: int = SURE):
+        targets = [target for _, about in networks.values() for target in about["classes"]]
+        if len(set(targets)) < len(targets):
+            raise ValueError(f"networks {', '.join(networks)}: expected each to say something else, got {', '.join(targets)}")
         self.networks, self.minimum_size, self.sure = networks, minimum_size, sure
         self.numbers, self.tracks = itertools.count(1), []
 
@@ -112,7 +117,8 @@ class Watcher:
         """The tracks of these faces: known ones moved to where they now are, new ones begun; forgets who is long gone."""
         self.tracks = [track for track in self.tracks if seconds - track.seconds <= MEMORY]
         costs = np.array([[_distance(track.face, face) for face in faces] for track in self.tracks]).reshape(len(self.tracks), len(faces))
-        pairs = {int(j): self.tracks[i] for i, j in zip(*linear_sum_assignment(costs)) if costs[i, j] < REACH}
+        best = zip(*linear_sum_assignment(np.minimum(costs, REACH)))  # one who left must not drag the others along
+        pairs = {int(j): self.tracks[i] for i, j in best if costs[i, j] < REACH}
         known = []
         for j, face in enumerate(faces):
             track = pairs.get(j)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -61,6 +62,18 @@ def test_a_video_gives_its_frames_and_their_seconds(clip, film):
     assert np.abs(frames[7].astype(int) - film[7]).mean() < 6, "RGB, and the same picture"
 
 
+def test_a_video_that_names_no_steady_rate_is_read_by_the_times_of_its_frames(tmp_path, film):
+    """Browsers' recordings are like that: a thousand frames a second, most of them missing."""
+    path = tmp_path / "fast.webm"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 1000, (640, 480))
+    for frame in film[:5]:
+        writer.write(frame[:, :, ::-1])
+    writer.release()
+    source = camera.open_source(path)
+    assert (source.n, source.rate) == (None, camera.FILM_RATE)
+    assert [seconds for _, seconds in source.frames] == pytest.approx([0, 0.001, 0.002, 0.003, 0.004])
+
+
 def test_a_folder_gives_its_pictures_in_order_whatever_their_size(tmp_path, film):
     for name, frame in (("b.png", film[1][:240]), ("a.jpg", film[0])):
         cv2.imwrite(str(tmp_path / name), frame[:, :, ::-1])
@@ -103,8 +116,11 @@ def test_a_file_that_is_no_video_and_a_damaged_picture(tmp_path, film):
 class Unplugged:
     """Stands in for `cv2.VideoCapture`: a camera that gives fifty pictures, then none."""
 
+    opened: ClassVar[list] = []
+
     def __init__(self, *_):
         self.left, self.released = 51, False  # the first is taken to see whether it works
+        self.opened.append(self)
         self.frame = next(camera.film())[0][:, :, ::-1]
 
     def isOpened(self):
@@ -145,6 +161,15 @@ def test_a_face_of_which_nothing_is_said_is_grey_and_one_at_the_edge_keeps_its_l
     page = camera.annotated(film[0], [far])
     assert np.abs(page[440, 620].astype(int) - camera.GREY).max() < 20
     assert (page[462:480, 530:] > 230).any(), "the words stand inside the picture"
+
+
+def test_labels_of_a_face_at_the_lower_edge_stand_below_each_other(film):
+    both = {"smile": {"not smiling": 0.1, "smiling": 0.9}, "emotion": {"happy": 1.0}}
+    low = follow.Seen(1, detect.Face((100, 400, 130, 80), 0.9), "", both, {"smile": "smiling", "emotion": "happy"})
+    alone = follow.Seen(1, low.face, "", {"emotion": both["emotion"]}, {"emotion": "happy"})
+    page, other = camera.annotated(film[0], [low]), camera.annotated(film[0], [alone])
+    assert np.array_equal(page[461:479, 100:230], other[461:479, 100:230]), "the last line is at the edge"
+    assert not np.array_equal(page[442:460, 100:230], other[442:460, 100:230]), "the first is above it"
 
 
 # writing
@@ -196,7 +221,7 @@ def test_a_camera_unplugged_in_the_middle_ends_with_a_sentence_and_keeps_what_wa
     out = tmp_path / "cam.webm"
     done = CliRunner().invoke(app, ["webcam", "--source", "0", "--out", str(out)])
     monkeypatch.undo()
-    assert done.exit_code == 1
+    assert done.exit_code == 1 and Unplugged.opened[-1].released
     assert "ended early: camera 0: no picture after 50 frames; it was unplugged, or another program took it" in done.output
     rows = list(csv.DictReader(out.with_suffix(".csv").open()))
     assert [int(row["frame"]) for row in rows if row["face"] == "1"] == list(range(1, 50))
@@ -214,6 +239,22 @@ def test_pictures_of_a_folder_have_nothing_to_do_with_each_other(tmp_path, film,
     assert (done.exit_code, result["frames"], result["faces"], result["changes"]) == (0, 3, 6, [])
     video = frames_of(out)
     assert len(video) == 3 and {frame.shape for frame in video} == {(480, 640, 3)}
+
+
+def test_a_film_of_nobody_leaves_no_timeline_of_another_film(tmp_path):
+    (tmp_path / "o.png").write_bytes(b"old")
+    source = camera.Source([(np.zeros((64, 64, 3), np.uint8), 0.0)], 1, 25.0, "nobody")
+    result = camera.run(source, follow.Watcher({}), tmp_path / "o.webm", progress=False)
+    assert result["out"] == [str(tmp_path / "o.webm"), str(tmp_path / "o.csv")]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["o.csv", "o.webm"]
+
+
+def test_a_video_that_cannot_be_written_says_so_and_leaves_what_was_there(tmp_path, monkeypatch):
+    (tmp_path / "o.webm").write_bytes(b"old")
+    monkeypatch.setattr(cv2.VideoWriter, "isOpened", lambda _: False)
+    with pytest.raises(ValueError, match=r"OpenCV here cannot write this video \(VP80\)"):
+        camera.run(camera.open_source("builtin"), follow.Watcher({}), tmp_path / "o.webm", progress=False)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("o.webm", b"old")]
 
 
 @pytest.mark.parametrize(("out", "message"), [
@@ -244,9 +285,9 @@ def test_a_window_on_a_virtual_screen():
     assert "6 frames" in done.stdout
 
 
-def test_without_a_camera_the_film_plays_and_it_is_said():
-    if Path("/dev/video0").exists():
-        pytest.skip("this machine has a camera")
+def test_without_a_camera_the_film_plays_and_it_is_said(monkeypatch):
+    monkeypatch.setattr(Unplugged, "isOpened", lambda _: False)
+    monkeypatch.setattr(cv2, "VideoCapture", Unplugged)
     said = []
     source = camera.camera_or_film(said.append)
     assert source.name == camera.FILM and said == [said[0]] and said[0].endswith("Playing built-in faces.")

@@ -54,6 +54,13 @@ def test_a_small_face_does_not_take_over_a_large_ones_number(numbers):
     assert numbers([[face(100, height=160)]] * 2 + [[face(130, 140, height=60)]] * 2) == [[], [1], [], [2]]
 
 
+@pytest.mark.parametrize(("left", "came"), [(face(460), face(305)), (face(260, height=150), face(330, height=70))])
+def test_who_stays_keeps_the_number_when_one_leaves_and_another_comes(numbers, left, came):
+    """The best pairs of all must not give the one who left somebody else's face, and that one the newcomer's."""
+    frames = [[face(380), left]] * 2 + [[face(382), came]] * 2
+    assert [seen[0] for seen in numbers(frames)[1:]] == [1, 1, 1]
+
+
 def test_one_who_jumps_across_the_picture_is_another(numbers):
     assert numbers([[face(50)]] * 2 + [[face(400)]] * 2) == [[], [1], [], [2]]
 
@@ -88,6 +95,11 @@ def test_what_cannot_be_judged_is_said_to_be_so(given, crop, why):
     plain = synthetic.draw(synthetic.FaceParameters(), 32)
     crops = {"plain": plain, "dark": plain // 8, "flat": np.full_like(plain, 120)}
     assert follow.problem(given, crops[crop]) == why
+
+
+def test_two_networks_that_say_the_same_thing_are_refused(networks):
+    with pytest.raises(ValueError, match="networks smile, again: expected each to say something else, got smile, smile"):
+        follow.Watcher({"smile": networks["smile"], "again": networks["smile"]})
 
 
 def test_nothing_is_predicted_of_a_face_that_cannot_be_judged(networks, monkeypatch):

@@ -1,10 +1,12 @@
 """The widgets without a browser: what their controls do to their pictures. With one: test_browser.py."""
 
 import base64
+import gc
 import itertools
 import re
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -12,7 +14,7 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from labkit import camera, evaluation, follow, panels, runs, synthetic, views
+from labkit import camera, detect, evaluation, follow, panels, runs, synthetic, views
 from labkit.figures import bars
 from labkit.widgets import camera as webcam
 from labkit.widgets import explorer, puppet, still
@@ -258,12 +260,37 @@ def test_what_is_no_jpeg_is_refused_with_a_sentence(camera_widget):
     assert [content["error"] for content, _ in sent] == ["The kernel received a frame that is no JPEG picture."] * 3
 
 
-def test_no_frame_is_kept(camera_widget):
-    widget, _, receive = camera_widget
+def test_no_frame_is_kept(camera_widget, monkeypatch):
+    """Every frame that is decoded, and every crop of it, is gone after its answer."""
+    _, sent, receive = camera_widget
+    pictures = []
+
+    def noted(function):
+        def call(*arguments, **options):
+            result = function(*arguments, **options)
+            pictures.append(weakref.ref(result))
+            return result
+
+        return call
+
+    monkeypatch.setattr(cv2, "imdecode", noted(cv2.imdecode))
+    monkeypatch.setattr(follow, "crops_of", noted(follow.crops_of))
     for frame, _ in itertools.islice(camera.film(), 3):
         receive("frame", jpeg(frame))
-    kept = [value for owner in (widget, widget.watcher, *widget.watcher.tracks) for value in vars(owner).values()]
-    assert not [value for value in kept if isinstance(value, np.ndarray | bytes | memoryview) and np.asarray(value).size > 10_000]
+    gc.collect()
+    assert len(pictures) == 3 + 2 * 2 and len(sent[2][0]["faces"]) == 2
+    assert all(picture() is None for picture in pictures)
+
+
+def test_a_frame_on_which_the_kernel_fails_is_answered_all_the_same(camera_widget, monkeypatch):
+    _, sent, receive = camera_widget
+    monkeypatch.setattr(detect, "find_faces", lambda *_: 1 / 0)
+    receive("film")
+    receive("frame", memoryview(b""))
+    assert [c["error"] for c, _ in sent] == [
+        "The kernel failed on a frame: division by zero",
+        "The kernel received a frame that is no JPEG picture.",
+    ]
 
 
 def test_the_film_comes_with_its_pictures_and_start_begins_anew(camera_widget):

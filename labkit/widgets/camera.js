@@ -187,7 +187,7 @@ function render({ model, el }) {
       if (session === run) halt(SENTENCES[error.name] ?? `The camera cannot be opened: ${error.name} ${error.message ?? ""}`);
       return;
     }
-    followCamera(session);
+    followCamera(session).catch((error) => session === run && halt(`The camera cannot be read: ${error.message}`));
   }
 
   async function receive(content, buffers) {
@@ -195,7 +195,8 @@ function render({ model, el }) {
     const now = performance.now();
     answers.push([now, now - waiting.get(content.id)]);
     waiting.delete(content.id);
-    if (content.error) return say(content.error);
+    say(content.error ?? "");
+    if (content.error) return;
     [faces, frameWidth] = [content.faces, content.width];
     if (!buffers?.length) return;
     const picture = await createImageBitmap(new Blob([buffers[0]], { type: "image/jpeg" }));

@@ -47,8 +47,11 @@ class Camera(Still, anywidget.AnyWidget):
     def _receive(self, _, content: dict, buffers: list) -> None:
         if content["kind"] == "start":
             return self.begin()
-        with self.lock:
-            found, pictures = self._film() if content["kind"] == "film" else self._frame(content, buffers)
+        try:
+            with self.lock:
+                found, pictures = self._film() if content["kind"] == "film" else self._frame(content, buffers)
+        except Exception as error:  # an answer all the same: else the page would wait for it
+            found, pictures = {"error": f"The kernel failed on a frame: {error}"}, []
         self.send({"id": content["id"], "run": content["run"]} | found, pictures)
 
     def _film(self) -> tuple[dict, list]:
@@ -58,7 +61,7 @@ class Camera(Still, anywidget.AnyWidget):
 
     def _frame(self, content: dict, buffers: list) -> tuple[dict, list]:
         frame = None
-        if buffers and len(buffers[0]) <= LARGEST:
+        if buffers and 0 < len(buffers[0]) <= LARGEST:
             frame = cv2.imdecode(np.frombuffer(buffers[0], np.uint8), cv2.IMREAD_COLOR_RGB)
         if frame is None:
             return {"error": "The kernel received a frame that is no JPEG picture."}, []

@@ -88,4 +88,4 @@ class Puppet(Still, widgets.Box):
     def still(self) -> np.ndarray:
         drawn = face(self.identity, self.action_units())
         picture = panels.enlarged(drawn, panels.px(SIZE), smooth=True)
-        return panels.beside(picture, reactions(drawn, self.networks)) if self.networks else picture
+        return panels.beside(picture, reactions(drawn, self.networks, self.method.value)) if self.networks else picture
