@@ -187,8 +187,8 @@ def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
         x, y, width, height = (round(v) for v in one.face.box)
         cv2.rectangle(page, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
         lines = [(f"{one.number} {one.problem}", 0.0)] if one.problem else bar_lines(one)
+        top = min(y + height + 3, page.shape[0] - 19 * len(lines))
         for i, (words, share) in enumerate(lines):
-            top = min(y + height + 3, page.shape[0] - 19 * len(lines))
             _bar(page, x, top + 19 * i, max(width, NARROWEST), words, share, colour)
     return page
 

@@ -1,6 +1,7 @@
 """The HTML of the reports: an index, a page a lab, the notebooks as they ran. No script, no network, everything escaped."""
 
 import csv
+import html
 import json
 import re
 from pathlib import Path
@@ -12,7 +13,13 @@ def _render(template: str, **values) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["prose"] = _prose
     return environment.get_template(template).render(style=(TEMPLATES / "style.css").read_text(), **values)
+
+
+def _prose(text: str) -> str:
+    """A text of the plan as HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _write(path: Path, text: str) -> None:

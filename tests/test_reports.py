@@ -24,8 +24,8 @@ def house(tmp_path, monkeypatch):
     write(tmp_path / "notebooks", "bad", "x = 1", "1 / 0")
     write(tmp_path / "notebooks", "good", 'print("<b>profile</b>", profile)')
     (tmp_path / "reports").mkdir()
-    text = '[general]\nnotebooks = []\n[lab.smile]\ntitle = "Smiles & more"\ntext = ""\nnotebooks = ["bad", "good"]\n[table]\n[figure]\n'
-    (tmp_path / "reports" / "plan.toml").write_text(text)
+    lab = '[lab.smile]\ntitle = "Smiles & more"\ntext = "`a` < b"\nnotebooks = ["bad", "good"]\n'
+    (tmp_path / "reports" / "plan.toml").write_text(f"[general]\nnotebooks = []\n{lab}[table]\n[figure]\n")
     return tmp_path
 
 
@@ -56,7 +56,8 @@ def test_output_of_a_notebook_is_escaped_on_its_page(house):
     report(house)
     page = (house / "reports" / "quick" / "notebooks" / "good.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;profile&lt;/b&gt; quick" in page and "<b>profile</b>" not in page
-    assert "Smiles &amp; more" in (house / "reports" / "quick" / "smile.html").read_text(encoding="utf-8")
+    lab = (house / "reports" / "quick" / "smile.html").read_text(encoding="utf-8")
+    assert "Smiles &amp; more" in lab and "<p><code>a</code> &lt; b</p>" in lab
 
 
 def test_unknown_parameters_fail(house):
