@@ -31,18 +31,18 @@ def opencv_imports() -> bool:
 def main() -> None:
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         sys.exit(f"Face Lab needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
-    if STAMP.exists() and STAMP.read_text() == wanted():
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted():
         return
     print("Setting up .venv: a few minutes, once.", flush=True)
     venv.create(VENV, with_pip=True)
     pip("-r", "requirements.txt")
     pip("--no-deps", "-e", ".")
     if not opencv_imports():
-        line = next(x for x in (ROOT / "requirements.txt").read_text().splitlines() if x.startswith("opencv-python=="))
+        line = next(x for x in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines() if x.startswith("opencv-python=="))
         print("OpenCV's wheel needs libGL, which this machine lacks: taking the wheel without windows instead.", flush=True)
         subprocess.run([PYTHON, "-m", "pip", "uninstall", "-y", "opencv-python"], check=True)
         pip("--force-reinstall", "--no-deps", line.split()[0].replace("opencv-python", "opencv-python-headless"))
-    STAMP.write_text(wanted())
+    STAMP.write_text(wanted(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -120,13 +120,15 @@ def stored_copies(images, copies: int, seed: int = 0):
 
 
 def check(amounts: Mapping[str, float]) -> None:
-    """Raise ValueError for a step that is not known or an amount below 0."""
+    """Raise ValueError for a step that is not known, an amount below 0, or a zoom of 1 or more."""
     known = sorted(GEOMETRY | set(STEPS))
     for name, amount in amounts.items():
         if name not in known:
             raise ValueError(f"augment: expected steps out of {', '.join(known)}, got '{name}'")
         if not amount >= 0:
             raise ValueError(f"augment: '{name}' must be 0 or more, got {amount}")
+        if name == "zoom" and amount >= 1:
+            raise ValueError(f"augment: 'zoom' must be below 1, at which a face could shrink to nothing, got {amount}")
 
 
 def augment(images: torch.Tensor, amounts: Mapping[str, float], generator: torch.Generator) -> torch.Tensor:

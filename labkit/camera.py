@@ -268,7 +268,7 @@ class Recording:
         self.rows, self.changes, self.files, self.frames, self.written, self.said, self.writer = [], [], [], 0, 0, {}, None
 
     def __enter__(self) -> "Recording":
-        self.file = self.csv.open("w", newline="")
+        self.file = self.csv.open("w", newline="", encoding="utf-8")
         self.table = csv.DictWriter(self.file, self.columns)
         self.table.writeheader()
         return self

@@ -20,9 +20,10 @@ def threads_for(workers: int) -> int:
 @contextmanager
 def connect(workers: int = 1, scheduler: str = ""):
     """A Dask client: of the cluster at `scheduler` ("tcp://host:8786"), or of `workers` processes on this machine, bound to
-    127.0.0.1. Raises OSError where no scheduler answers, ValueError for fewer than one worker."""
+    127.0.0.1 and encrypted with a certificate made for this call: whoever reaches a Dask scheduler runs code in its user's name, and on
+    a shared machine everybody reaches 127.0.0.1. Raises OSError where no scheduler answers, ValueError for fewer than one worker."""
     import dask
-    from dask.distributed import Client, LocalCluster
+    from dask.distributed import Client, LocalCluster, Security
 
     if scheduler:
         try:
@@ -42,7 +43,9 @@ def connect(workers: int = 1, scheduler: str = ""):
         "n_workers": workers,
         "threads_per_worker": 1,
         "host": "127.0.0.1",
-        "dashboard_address": "127.0.0.1:0",
+        "dashboard_address": None,
+        "protocol": "tls://",
+        "security": Security.temporary(),
         "silence_logs": "CRITICAL",
     }
     with dask.config.set(settings), LocalCluster(**options) as cluster, Client(cluster) as client:
@@ -56,6 +59,9 @@ def each(client, function, tasks: dict) -> Iterator[tuple]:
 
     futures = {client.submit(function, *arguments, pure=False): name for name, arguments in tasks.items()}
     for future in as_completed(list(futures)):
-        error = future.exception()
-        yield futures[future], None if error else future.result(), error
+        try:
+            value, error = future.result(), None
+        except Exception as failure:  # also what came back but cannot be unpacked here
+            value, error = None, failure
+        yield futures[future], value, error
         future.release()

@@ -6,6 +6,7 @@ the end: a data set is there as a whole or not at all. Taught in notebook 01.
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -21,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit import archives, pictures, readers
+from labkit import archives, detect, pictures, readers
 from labkit.faces import FaceSet
 from labkit.sources import SOURCES, Source
 
-__all__ = ["SOURCES", "DataMissing", "Source", "available", "check", "import_data", "imported", "load", "views"]
+__all__ = ["SOURCES", "DataMissing", "Source", "available", "check", "identity", "import_data", "imported", "load", "views"]
 
-CACHE_VERSION = 1  # raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes
+CACHE_VERSION = 2  # raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes
 BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
 SPARE_BYTES = 32 * 2**20  # to be left free on the disk
 PARTS = ("names", "subjects", "split")  # what a FaceSet holds beside images and targets
@@ -144,15 +145,16 @@ def _remove_stale(data_dir, name):
 
 
 def _write(folder, source, reading, file, progress):
-    lost = []
+    lost, contents = [], _digest_of_labels(reading)
     with ExitStack() as stack:
         streams = {}
         for view, (size, channels) in reading.views.items():
             streams[view] = stack.enter_context(open(folder / f"{view}.npy", "wb"))
             header = {"descr": "|u1", "fortran_order": False, "shape": (len(reading.names), size, size, channels)}
             np.lib.format.write_array_header_1_0(streams[view], header)
-        for name, (images, found) in zip(reading.names.tolist(), _rendered(source, reading, progress)):
+        for name, (images, found, digest) in zip(reading.names.tolist(), _rendered(source, reading, progress)):
             lost += [] if found else [name]
+            contents.update(digest)
             for view, image in images.items():
                 streams[view].write(image.tobytes())
     labels = {f"target_{target}": values for target, values in reading.targets.items()}
@@ -160,14 +162,33 @@ def _write(folder, source, reading, file, progress):
     np.savez(folder / "labels.npz", **labels)
     about = {"version": CACHE_VERSION, "title": source.title, "file": file, "layout": reading.layout, "classes": reading.classes}
     about |= {"views": list(reading.views), "faces_not_found": lost, "notes": reading.notes}
+    about["identities"] = {view: _identity(contents.hexdigest(), view, view in reading.detected) for view in reading.views}
     about["fingerprints"] = {view: _face_set(folder, about, view, copy=False).fingerprint for view in reading.views}
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
+def _digest_of_labels(reading):
+    """A sha256 that has seen all of a reading but its pictures."""
+    said = [
+        reading.names.tolist(),
+        reading.classes,
+        *(getattr(reading, part) is not None and getattr(reading, part).tolist() for part in PARTS),
+    ]
+    digest = hashlib.sha256(json.dumps(said).encode())
+    for target in sorted(reading.targets):
+        digest.update(target.encode() + np.ascontiguousarray(reading.targets[target]).tobytes())
+    return digest
+
+
+def _identity(contents, view, detected):
+    return hashlib.sha256(f"{contents} {view} {detect.CROP_VERSION if detected else 0}".encode()).hexdigest()
+
+
 def _rendered(source, reading, progress):
-    """Yield ({view: image}, whether a face was found) for each image in order; pictures are decoded a batch at a time."""
+    """Yield ({view: image}, whether a face was found, sha256 of the picture as it was downloaded) for each image in order; pictures
+    are decoded a batch at a time."""
     if reading.images is not None:
-        yield from ((dict.fromkeys(reading.views, image), True) for image in reading.images)
+        yield from ((dict.fromkeys(reading.views, image), True, hashlib.sha256(image.tobytes()).digest()) for image in reading.images)
         return
     from tqdm import tqdm
 
@@ -176,7 +197,7 @@ def _rendered(source, reading, progress):
     def render(name):
         data = reading.files.read(name)
         try:
-            return reading.render(pictures.decode(data, channels))
+            return *reading.render(pictures.decode(data, channels)), hashlib.sha256(data).digest()
         except ValueError as error:
             raise ValueError(f"{reading.files.path}: {name}: {error}") from None
 
@@ -218,6 +239,18 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     if options.get("black") is False:
         faces = faces.take(faces.images.reshape(len(faces), -1).max(1) > 0)
     return faces.grey() if options.get("colour") is False else faces
+
+
+def identity(name, data_dir="data", view=None) -> str:
+    """What `load(name, data_dir, view=view)` reads, as 64 hexadecimal digits: the pictures as they were downloaded, their names, labels,
+    subjects and split, the view, and the version of the crop. The same on every machine, whatever its CPU makes of a
+    JPEG's last bit; for "builtin" that of the drawing. Raises what `load` raises."""
+    if name == "builtin":
+        from labkit import synthetic
+
+        return hashlib.sha256(f"builtin {synthetic.VERSION}".encode()).hexdigest()
+    about = _about(name, Path(data_dir) / name)
+    return about["identities"][_choice("view", view or about["views"][0], about["views"])]
 
 
 def views(name, data_dir="data") -> list[str]:
@@ -302,7 +335,7 @@ def check(name, data_dir="data") -> dict:
     """Count an imported data set and compare it with the complete one.
 
     Returns name, title, images, views (view -> shape of an image), counts (split or "all" -> target -> class -> images),
-    fingerprints by view, faces_not_found (names), notes, and problems: one line each, [] where all is as it should be.
+    identities and fingerprints by view, faces_not_found (names), notes, and problems: one line each, [] where all is as it should be.
 
     Raises DataMissing where it is not imported, ValueError where the cache cannot be read.
     """
@@ -331,7 +364,7 @@ def _examine(name, place, about):
         else:
             problems.append(f"split '{split}' is missing")
     facts = {"name": name, "title": source.title, "file": about["file"], "layout": about["layout"], "images": len(faces), "views": shapes}
-    facts |= {"counts": counts, "fingerprints": about["fingerprints"], "faces_not_found": lost}
+    facts |= {"counts": counts, "identities": about["identities"], "fingerprints": about["fingerprints"], "faces_not_found": lost}
     return facts | {"notes": notes, "problems": problems}
 
 

@@ -19,7 +19,7 @@ def load_network(weights: str | Path, data_dir="data"):
     network, about = models.load(weights)
     if "classes" not in about:
         spec = runs.RunSpec.from_dict(about["spec"])
-        about = runs.about(spec, runs.faces_of(spec, data_dir))
+        about = runs.about(spec, data_dir)
     return network, about
 
 
@@ -59,7 +59,7 @@ def labels_for(faces: FaceSet, target: str, classes: list[str]) -> np.ndarray:
 def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="data") -> dict:
     """All figures of a network on a data set, or on one of its official splits.
 
-    Returns `weights, data, split, n, copies` (images whose pixels it was trained on), `ms_per_face`, and `targets`: target ->
+    Returns `weights, data, split, n, copies` (images that it was trained on), `ms_per_face`, and `targets`: target ->
     what `metrics` gives, and `without_copies`, the same without those images. Raises ValueError where split or targets do not fit.
     """
     network, about = load_network(weights, data_dir)
@@ -76,7 +76,7 @@ def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="d
     start = time.perf_counter()
     predicted = training.predict(network, faces.images, mirror=about["mirror"])
     seconds = time.perf_counter() - start
-    copies = np.isin(splits.pixel_keys(faces.images), about["trained_on"].numpy())
+    copies = splits.copied(faces.images, about["trained_on"].numpy())
     measured = {}
     for target in targets:
         labels, probabilities = labels_for(faces, target, about["classes"][target]), predicted[target]

@@ -59,17 +59,26 @@ class FaceSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over pixels and labels, as hexadecimal text: the same for the same data, whatever file they came from."""
+        """sha256 over pixels, labels, subjects and split, as hexadecimal text: moves with anything that training or splits could
+        notice. Decoded pixels can differ in their last bit between CPUs: what data a row belongs to is `datasets.identity`."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.images))
         for name in sorted(self.targets):
             digest.update(f"{name}:{','.join(self.classes[name])}".encode())
             digest.update(np.ascontiguousarray(self.targets[name]))
+        for part in ("subjects", "split"):
+            values = getattr(self, part)
+            digest.update(f"{part}:{None if values is None else values.tolist()}".encode())
         return digest.hexdigest()
 
     def is_multilabel(self, target: str) -> bool:
         """True where `target` holds K independent 0/1 labels an image, False where it holds one class index."""
         return self.targets[target].ndim == 2
+
+    def labelled(self, target: str) -> np.ndarray:
+        """bool (N,): which images carry a label of `target`; of several labels, at least one."""
+        values = self.targets[target]
+        return ~np.isnan(values).all(1) if self.is_multilabel(target) else values != UNLABELLED
 
     def take(self, indices) -> "FaceSet":
         """The images at `indices` (an index array or a boolean mask), in that order; an index may stand twice."""

@@ -14,6 +14,17 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
 )  # fmt: skip
 COLOURS = (BLUE, RED, GREEN, ORANGE, SKY, PINK, BLACK, YELLOW)
 LINES = ("-", "--", "-.", ":")
+KINDS = (BLUE, ORANGE, GREEN, PINK, SKY)  # red is for what was published
+
+
+def _colour(i: int) -> str:
+    """The colour of the i-th of however many lines; the ninth has the first's again, with another style."""
+    return COLOURS[i % len(COLOURS)]
+
+
+def _style(i: int) -> str:
+    """The style of the i-th line: together with its colour, 32 of them differ."""
+    return LINES[(i + i // len(COLOURS)) % len(LINES)]
 
 
 def _axes(width: float, height: float, rows: int = 1, columns: int = 1, **options):
@@ -74,10 +85,10 @@ def histories(curves: dict[str, list[list[dict]]], measures: dict[str, str]) -> 
             lines = [[row[key] for row in run if key in row] for run in runs]
             lines = [line for line in lines if line]
             for line in lines:
-                ax.plot(range(1, len(line) + 1), line, color=COLOURS[i], linewidth=0.7, alpha=0.45)
+                ax.plot(range(1, len(line) + 1), line, color=_colour(i), linewidth=0.7, alpha=0.45)
             if lines:
                 mean = np.mean([line[: min(map(len, lines))] for line in lines], 0)
-                ax.plot(range(1, len(mean) + 1), mean, LINES[i % 4], color=COLOURS[i], linewidth=2, label=name)
+                ax.plot(range(1, len(mean) + 1), mean, _style(i), color=_colour(i), linewidth=2, label=name)
         ax.set(xlabel="epoch", ylabel=label)
         ax.legend(frameon=False, fontsize=8)
     return figure
@@ -92,7 +103,7 @@ def small_multiples(panels: dict[str, dict[str, list[float]]], ylabel: str, colu
         ax.set_visible(False)
     for ax, (name, lines) in zip(axes.flat, panels.items()):
         for i, (label, values) in enumerate(lines.items()):
-            ax.plot(range(1, len(values) + 1), values, LINES[i % 4], color=COLOURS[i], label=label)
+            ax.plot(range(1, len(values) + 1), values, _style(i), color=_colour(i), label=label)
         ax.set_title(name, fontsize=8)
         ax.tick_params(labelsize=7)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -152,7 +163,7 @@ def curves(lines: dict[str, list[tuple]], published: dict[str, list[tuple]], xla
     ax = axes[0, 0]
     for i, (name, points) in enumerate(lines.items()):
         x, mean, spread = zip(*sorted(points))
-        ax.errorbar(x, mean, [s or 0 for s in spread], fmt=LINES[i % 4], marker="o", markersize=4, color=COLOURS[i], capsize=3, label=name)
+        ax.errorbar(x, mean, [s or 0 for s in spread], fmt=_style(i), marker="o", markersize=4, color=_colour(i), capsize=3, label=name)
     for i, (name, points) in enumerate(published.items()):
         x, value = zip(*sorted(points))
         ax.plot(x, value, "D", markersize=5, markerfacecolor="none", color=(RED, BLACK)[i % 2], label=f"published, {name}")
@@ -177,8 +188,8 @@ def comparison(rows: dict[str, dict[str, list[float]]], published: dict[str, flo
             if not values:  # a row without this kind, or whose runs all failed
                 continue
             spread = np.std(values, ddof=1) if len(values) > 1 else 0
-            ax.plot(values, [i + shift] * len(values), ".", color=(BLUE, ORANGE, GREEN)[k], alpha=0.5)
-            ax.errorbar(np.mean(values), i + shift, xerr=spread, fmt="os^"[k % 3], color=(BLUE, ORANGE, GREEN)[k], capsize=3, label=label)
+            ax.plot(values, [i + shift] * len(values), ".", color=KINDS[k % 5], alpha=0.5)
+            ax.errorbar(np.mean(values), i + shift, xerr=spread, fmt="os^vP"[k % 5], color=KINDS[k % 5], capsize=3, label=label)
             label = None
     shown = [i for i, name in enumerate(rows) if name in published]
     ax.plot([published[name] for name in rows if name in published], shown, "D", markerfacecolor="none", color=RED, label="published")
@@ -214,7 +225,7 @@ def against_seconds(runs: dict[str, list[list[dict]]], key: str, ylabel: str, ma
     for i, (name, histories) in enumerate(runs.items()):
         for k, rows in enumerate(histories):
             x, y = zip(*((row["seconds"], row[key]) for row in rows))
-            ax.plot(x, y, LINES[i % 4], marker="o", markersize=3, color=COLOURS[i], label=None if k else name)
+            ax.plot(x, y, _style(i), marker="o", markersize=3, color=_colour(i), label=None if k else name)
     for i, (name, (seconds, value)) in enumerate(marks.items()):
         ax.plot(seconds, value, "D^"[i % 2], markersize=9, markerfacecolor="none", color=(RED, BLACK)[i % 2], label=name)
     ax.set(xlabel="seconds of training", ylabel=ylabel, xlim=(0, None))
@@ -227,7 +238,7 @@ def trade_off(points: dict[str, tuple], xlabel: str, ylabel: str = "test accurac
     figure, axes = _axes(7, 3.6)
     ax = axes[0, 0]
     for i, (name, (x, y)) in enumerate(points.items()):
-        ax.plot(x, y, "osD^vP*X"[i % 8], color=COLOURS[i % 7], markersize=8, linestyle="none", label=name)
+        ax.plot(x, y, "osD^vP*X"[i % 8], color=_colour(i), markersize=8, linestyle="none", label=name)
     ax.margins(0.12)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -239,7 +250,7 @@ def layers(values: dict[str, list[float]], ylabel: str) -> Figure:
     figure, axes = _axes(6, 3.2)
     ax = axes[0, 0]
     for i, (name, of_layer) in enumerate(values.items()):
-        ax.plot(range(1, len(of_layer) + 1), of_layer, LINES[i % 4], marker="o", markersize=4, color=COLOURS[i], label=name)
+        ax.plot(range(1, len(of_layer) + 1), of_layer, _style(i), marker="o", markersize=4, color=_colour(i), label=name)
     ax.set_yscale("log")
     ax.set_xticks(range(1, 1 + max(map(len, values.values()))))
     ax.set(xlabel="layer", ylabel=ylabel)
@@ -296,8 +307,8 @@ def similarities(values: dict[str, np.ndarray], steps: list[str], xlabel: str) -
     ax = axes[0, 0]
     for i, (name, of_images) in enumerate(values.items()):
         mean, spread = of_images.mean(0), of_images.std(0, ddof=1)
-        ax.plot(range(len(steps)), mean, LINES[i % 4], marker="osD^"[i % 4], markersize=4, color=COLOURS[i], label=name)
-        ax.fill_between(range(len(steps)), mean - spread, mean + spread, color=COLOURS[i], alpha=0.12, linewidth=0)
+        ax.plot(range(len(steps)), mean, _style(i), marker="osD^"[i % 4], markersize=4, color=_colour(i), label=name)
+        ax.fill_between(range(len(steps)), mean - spread, mean + spread, color=_colour(i), alpha=0.12, linewidth=0)
     ax.axhline(0, color="0.5", linewidth=0.8)
     ax.set_xticks(range(len(steps)), steps)
     ax.set(xlabel=xlabel, ylabel="rank correlation with\nthe trained network's map", ylim=(-0.4, 1.05))
@@ -336,7 +347,7 @@ def timeline(rows: list[dict], moments: list[dict], title: str = "") -> Figure:
             values = [row.get(target, np.nan) for row in of_face]
             if labels:
                 values = [labels.index(value) + 0.08 * (i % 5 - 2) if value == value else np.nan for value in values]
-            style = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % 4], "label": f"face {face}"}
+            style = {"color": _colour(i), "linestyle": _style(i), "label": f"face {face}"}
             ax.plot([row["seconds"] for row in of_face], values, drawstyle="steps-post" if labels else "default", **style)
         for moment in (m for m in moments if m["target"] == target):
             ax.plot(moment["seconds"], 1.04, "v", color=BLACK, markersize=4, transform=ax.get_xaxis_transform(), clip_on=False)
@@ -357,7 +368,7 @@ def lines(points: dict[str, list[tuple]], xlabel: str, ylabel: str) -> Figure:
     figure, axes = _axes(8, 3)
     ax = axes[0, 0]
     for i, (name, of_name) in enumerate(points.items()):
-        ax.plot(*zip(*of_name), LINES[i % 4], color=COLOURS[i % 7], linewidth=1 + 0.5 * i, label=name)
+        ax.plot(*zip(*of_name), _style(i), color=_colour(i), linewidth=1 + 0.5 * i, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

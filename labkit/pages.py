@@ -14,7 +14,7 @@ def _render(template: str, **values) -> str:
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["prose"] = _prose
-    return environment.get_template(template).render(style=(TEMPLATES / "style.css").read_text(), **values)
+    return environment.get_template(template).render(style=(TEMPLATES / "style.css").read_text(encoding="utf-8"), **values)
 
 
 def _prose(text: str) -> str:
@@ -49,8 +49,8 @@ def _lab(name: str, settings: dict, plan: dict, folder: Path) -> dict:
 
 
 def _table(path: Path) -> dict:
-    notes = json.loads(path.read_text())
-    with path.with_suffix(".csv").open(newline="") as file:
+    notes = json.loads(path.read_text(encoding="utf-8"))
+    with path.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
         columns, *lines = list(csv.reader(file))
     filled = [i for i in range(len(columns)) if any(line[i] for line in lines)]  # the files keep the others: part kept back, one seed
     columns, lines = [columns[i] for i in filled], [[line[i] for i in filled] for line in lines]

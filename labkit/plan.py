@@ -6,6 +6,7 @@ profile changes (`quick`: built-in faces, few epochs). The plan is data: a new r
 
 import copy
 import itertools
+import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def read_plan(reports_dir: str | Path = "../reports") -> dict:
     path = Path(reports_dir) / "plan.toml"
     if not path.exists():
         raise FileNotFoundError(f"{path}: no plan.toml there; give the folder `reports` of the checkout")
-    return tomllib.loads(path.read_text())
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def check_profile(profile: str) -> None:
@@ -84,11 +85,12 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
     if settings.get("measured"):
         return Table(id, profile, settings, (), folder, store, str(data_dir))
     grid, rows = of_profile.get("grid", settings.get("grid", {})), []
-    for labels, changes, seeds in _rows(settings.get("row", [{}]), grid, profile):
+    for labels, changes, of_grid, seeds in _rows(settings.get("row", [{}]), grid, profile):
         seeds = of_profile.get("seeds") or seeds or settings.get("seeds", [0])
-        spec = merge(merge(base, changes), of_profile.get("spec", {}))
+        spec = merge(merge(merge(base, changes), of_profile.get("spec", {})), of_grid)
         if data:
-            spec["data"] = {"name": data, "size": spec["data"]["size"]} | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
+            of_any = {name: value for name, value in spec["data"].items() if name in ("size", "colour")}
+            spec["data"] = {"name": data} | of_any | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
             spec["group"] = None  # which other data may not have, nor parts of an official split
             if spec["split"]["kind"] == "official":
                 spec["split"] = {"kind": "random", "test": 0.2, "validation": 0.2}
@@ -97,6 +99,7 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
         row = Row(labels, tuple(runs.RunSpec.from_dict(each) for seed in seeds for each in _folds({**spec, "seed": seed})))
         if row not in rows:  # with other data than its own, whole photographs and face crops are the same
             rows.append(row)
+    _check_labels(id, rows)
     return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
 
 
@@ -127,20 +130,29 @@ def _folds(spec: dict) -> list[dict]:
     return [{**spec, "split": {**split, "fold": fold}} for fold in range(split["folds"])]
 
 
+def _check_labels(id: str, rows: list[Row]) -> None:
+    """Raise ValueError where two rows of different labels train the same: one of them would not be what it says."""
+    first: dict = {}
+    for row in rows:
+        same = first.setdefault(json.dumps([spec.as_dict() for spec in row.specs], sort_keys=True), row)
+        if same is not row:
+            raise ValueError(f"table '{id}': the rows {same.labels} and {row.labels} train the same; give each its own settings")
+
+
 def _rows(rows: list[dict], grid: dict, profile: str):
-    """(labels, changes, seeds of its own or None) of every row of this profile, times every combination of the grid
-    (`config.learning_rate` -> values), the table's or its own."""
+    """(labels, changes of the row, changes of the grid, seeds of its own or None) of every row of this profile, times every combination
+    of the grid (`config.learning_rate` -> values), the table's or its own."""
     for row in rows:
         if row.get("profile", profile) != profile:
             continue
         labels, own = {name: value for name, value in row.items() if name not in SETTINGS}, row.get("grid", grid)
         for values in itertools.product(*own.values()):
-            changes = copy.deepcopy(row.get("spec", {}))
+            of_grid: dict = {}
             for path, value in zip(own, values):
                 *tables, name = path.split(".")
-                place = changes
+                place = of_grid
                 for table in tables:
                     place = place.setdefault(table, {})
                 place[name] = value
             named = {path.split(".")[-1]: value for path, value in zip(own, values)}
-            yield {**labels, **named}, changes, row.get("seeds")
+            yield {**labels, **named}, row.get("spec", {}), of_grid, row.get("seeds")

@@ -47,7 +47,7 @@ class Reading:
     """What a reader found: labels of N images, and either the images or where each one's picture lies.
 
     pictures: N names in `files`, to be decoded; or `images`: uint8 (N, H, W, C), already decoded.
-    views: view -> (pixels a side, channels).
+    views: view -> (pixels a side, channels). detected: those that `labkit.detect` cuts out.
     render: a decoded picture, uint8 (H, W, C) -> {view: image}, and whether a face was found (True where none is looked for).
     layout, targets, classes, subjects, names, split: as in `FaceSet`; notes: what the summary should say.
     """
@@ -63,6 +63,7 @@ class Reading:
     images: np.ndarray | None = None
     subjects: np.ndarray | None = None
     split: np.ndarray | None = None
+    detected: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def take(self, indices) -> "Reading":
@@ -122,6 +123,7 @@ def read_genki4k(files, track=iter) -> Reading:
         files=files,
         pictures=np.array(members),
         render=_photo_and_face,
+        detected=("face",),
     )
 
 
@@ -288,6 +290,7 @@ def _ck_photographs(files, frames, rows):
         files=files,
         pictures=np.array(members),
         render=_large_face,
+        detected=("face",),
         subjects=np.array([row.subject for row in rows]),
     )
 
@@ -386,6 +389,7 @@ def read_folders(files, track=iter) -> Reading:
         files=files,
         pictures=np.array(members),
         render=_photo_and_face,
+        detected=("face",),
     )
 
 

@@ -1,7 +1,7 @@
 """Rows of tables: what is to be trained (`RunSpec`), what came out (`RunResult`), and the store that keeps them.
 
-A spec is plain data. Its key is a hash of the spec, of the data's fingerprint and of `ENGINE`, so a row that is kept never
-has to be trained again, and a row whose spec or data changed is another row. A store is two folders:
+A spec is plain data. Its key is a hash of the spec, of the identity of its data (`datasets.identity`) and of `ENGINE`, so a row
+that is kept never has to be trained again, on no machine, and a row whose spec or data changed is another row. A store is two folders:
   rows/<key>.json   the result: small, committed for the full profile, so that a fresh clone goes on from it
   runs/<key>/       weights.pt: not committed
 Everything is written to a temporary name, then renamed: a killed process leaves no half row, and two processes that finish
@@ -15,6 +15,7 @@ import subprocess
 import time
 import traceback
 import uuid
+import warnings
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -62,11 +63,11 @@ class RunSpec:
         """Plain values, exactly as JSON gives them back."""
         return json.loads(json.dumps(asdict(self)))
 
-    def key(self, fingerprint: str) -> str:
+    def key(self, identity: str) -> str:
         """16 hexadecimal digits: the same for the same training. Settings at their default are left out, so that a setting
         which is added later leaves the kept rows as they are."""
         spec = _changed(self) | {"config": _changed(self.config)}
-        content = json.dumps([spec, fingerprint, ENGINE], sort_keys=True)
+        content = json.dumps([spec, identity, ENGINE], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -79,12 +80,14 @@ def _changed(settings) -> dict:
 @dataclass(frozen=True)
 class RunResult:
     """What came out of a spec. `metrics`: part ("train", "validation", "test") -> target -> `metrics.classification`;
-    `history`: one dict an epoch; `seconds`: of training; `error`: the last line of the traceback where it failed."""
+    None for a target of which the part holds no label; `history`: one dict an epoch; `seconds`: of training; `identity`: of its data;
+    `layout`: memory layout of the network, "" in rows made before it was recorded; `error`: the last line of the traceback where it
+    failed."""
 
     key: str
     spec: dict
     engine: int
-    fingerprint: str
+    identity: str
     device: str
     versions: dict
     commit: str
@@ -96,17 +99,21 @@ class RunResult:
     seconds: float = 0.0
     images_per_second: float = 0.0
     precision: str = ""
+    layout: str = ""
     error: str | None = None
 
     def value(self, measure: str = "accuracy", target: str | None = None, part: str = "test") -> float:
         """One figure, of the first target unless one is named; part "run" has what training took: epochs, seconds_per_epoch,
-        parameters. Raises ValueError where the row failed."""
+        parameters. Raises ValueError where the row failed or the part has no label of the target."""
         if self.error:
             raise ValueError(f"row {self.key} failed: {self.error}")
         if part == "run":
             epochs = len(self.history)
             return {"epochs": epochs, "seconds_per_epoch": self.seconds / epochs, "parameters": self.parameters}[measure]
-        return self.metrics[part][target or self.spec["targets"][0]][measure]
+        target = target or self.spec["targets"][0]
+        if self.metrics[part][target] is None:
+            raise ValueError(f"row {self.key}: no image of the {part} part is labelled with {target}")
+        return self.metrics[part][target][measure]
 
 
 class Store:
@@ -116,18 +123,25 @@ class Store:
         self.rows, self.runs = Path(rows), Path(runs)
 
     def read(self, key: str) -> RunResult | None:
-        """The kept result of this key, or None."""
-        path = self.rows / f"{key}.json"
-        return RunResult(**json.loads(path.read_text())) if path.exists() else None
+        """The kept result of this key, or None; also None, with a warning, where its file is damaged: the row is then trained anew."""
+        return self._read(self.rows / f"{key}.json")
+
+    def _read(self, path: Path) -> RunResult | None:
+        try:
+            return RunResult(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            warnings.warn(f"{path}: damaged ({error}); its row counts as not kept", stacklevel=3)
+            return None
 
     def find(self, spec: RunSpec) -> RunResult | None:
-        """The kept result of this spec whatever the data's fingerprint: for a clone that has the rows but not the data. A
+        """The kept result of this spec whatever the identity of its data: for a clone that has the rows but not the data. A
         row that failed is no result."""
         wanted = spec.key("")
-        for path in sorted(self.rows.glob("*.json")):
-            row = json.loads(path.read_text())
-            if row["engine"] == ENGINE and not row["error"] and RunSpec.from_dict(row["spec"]).key("") == wanted:
-                return RunResult(**row)
+        for row in map(self._read, sorted(self.rows.glob("*.json"))):
+            if row and row.engine == ENGINE and not row.error and RunSpec.from_dict(row.spec).key("") == wanted:
+                return row
         return None
 
     def write(self, result: RunResult, model=None) -> None:
@@ -138,7 +152,7 @@ class Store:
             models.save(folder / "weights.pt", model, spec=result.spec)
         self.rows.mkdir(parents=True, exist_ok=True)
         temporary = self.rows / f".{result.key}.{uuid.uuid4().hex}.tmp"
-        temporary.write_text(json.dumps(asdict(result), indent=1) + "\n")
+        temporary.write_text(json.dumps(asdict(result), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         temporary.replace(self.rows / f"{result.key}.json")
 
 
@@ -152,12 +166,12 @@ def faces_of(spec: RunSpec, data_dir="data"):
     return _load(json.dumps(spec.data, sort_keys=True), str(data_dir))
 
 
-def fingerprint_of(spec: RunSpec, data_dir="data") -> str:
-    """That of the spec's data; with a `start`, of both data sets."""
-    own = faces_of(spec, data_dir).fingerprint
+def identity_of(spec: RunSpec, data_dir="data") -> str:
+    """That of the spec's data; with a `start`, of both data sets. Opens no picture."""
+    own = datasets.identity(spec.data["name"], data_dir, spec.data.get("view"))
     if not spec.start:
         return own
-    return hashlib.sha256((fingerprint_of(RunSpec.from_dict(spec.start), data_dir) + own).encode()).hexdigest()
+    return hashlib.sha256((identity_of(RunSpec.from_dict(spec.start), data_dir) + own).encode()).hexdigest()
 
 
 def parts_of(spec: RunSpec, faces) -> dict:
@@ -178,18 +192,20 @@ def new_model(spec: RunSpec, faces):
 
 
 def _measure(model, faces, spec: RunSpec) -> dict:
-    """target -> its figures; with `spec.group` also `by_group`: class of the group -> its figures."""
+    """target -> its figures, None where nothing is labelled; with `spec.group` also `by_group`: class of the group -> its figures."""
     predicted = training.predict(model, faces.images, precision=spec.config.precision, mirror=spec.mirror)
 
     def figures(target, index):
         measure = metrics.multilabel if faces.is_multilabel(target) else metrics.classification
-        return measure(faces.targets[target][index], predicted[target][index], faces.classes[target])
+        labels = faces.targets[target][index]
+        return measure(labels, predicted[target][index], faces.classes[target]) if faces.labelled(target)[index].any() else None
 
     measured = {target: figures(target, slice(None)) for target in spec.targets}
     if spec.group:
         members = {name: faces.targets[spec.group] == i for i, name in enumerate(faces.classes[spec.group])}
-        for target in spec.targets:
-            measured[target]["by_group"] = {name: figures(target, index) for name, index in members.items() if index.any()}
+        for target in filter(measured.get, spec.targets):
+            groups = {name: figures(target, index) for name, index in members.items()}
+            measured[target]["by_group"] = {name: of_group for name, of_group in groups.items() if of_group}
     return measured
 
 
@@ -223,7 +239,8 @@ def _train(spec: RunSpec, faces, data_dir, progress):
         "metrics": {name: _measure(model, part, spec) for name, part in parts.items()},
         "history": rounded,
         "stopped": history.stopped,
-        "precision": training.fast_precision(training.best_device()) if spec.config.precision == "auto" else spec.config.precision,
+        "precision": spec.config.precision,
+        "layout": training.layout_of(model, spec.config.precision),
         "parameters": models.count_parameters(model),
         "seconds": round(before + seconds, 2),
         "images_per_second": round(len(train) * len(rounded) / seconds, 1),
@@ -233,13 +250,13 @@ def _train(spec: RunSpec, faces, data_dir, progress):
 def provenance() -> dict:
     """Where and with what a row is made: device, versions, git commit, time (UTC)."""
     device, threads = training.best_device(), torch.get_num_threads()
-    cpu = "CPU (1 thread)" if threads == 1 else f"CPU ({threads} threads)"
+    names = {"cpu": "CPU (1 thread)" if threads == 1 else f"CPU ({threads} threads)", "mps": f"Apple GPU ({platform.machine()})"}
     root = Path(__file__).parents[1]
     command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
     git = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__, "opencv": cv2.__version__}
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else names[device.type],
         "versions": versions,
         "commit": git.stdout.strip() if git else "",
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -250,7 +267,7 @@ def kept(spec: RunSpec, store: Store, data_dir="data") -> RunResult | None:
     """The kept result of `spec`, unless it failed; None where it has to be trained. Without its data a spec can only be read:
     raises `datasets.DataMissing` where it was never kept."""
     try:
-        result = store.read(spec.key(fingerprint_of(spec, data_dir)))
+        result = store.read(spec.key(identity_of(spec, data_dir)))
     except datasets.DataMissing:
         result = store.find(spec)
         if result is None:
@@ -259,16 +276,17 @@ def kept(spec: RunSpec, store: Store, data_dir="data") -> RunResult | None:
 
 
 def train(spec: RunSpec, data_dir="data", progress: bool = True):
-    """Train `spec`, here and now; returns its result and its network, which is None where the training failed: then the
-    result says why. Keeps nothing, so that a worker elsewhere can do it."""
-    faces = faces_of(spec, data_dir)
-    fingerprint = fingerprint_of(spec, data_dir)
-    common = {"key": spec.key(fingerprint), "spec": spec.as_dict(), "engine": ENGINE, "fingerprint": fingerprint, **provenance()}
+    """Train `spec`, here and now; returns its result and its network, on the CPU, which is None where the training failed: then
+    the result says why. Keeps nothing, so that a worker elsewhere can do it."""
+    identity, model = "", None
     try:
-        model, fields = _train(spec, faces, data_dir, progress)
-    except (ValueError, RuntimeError, ArithmeticError) as error:
-        return RunResult(**common, error="".join(traceback.format_exception_only(error)).strip()), None
-    return RunResult(**common, **fields), model
+        identity = identity_of(spec, data_dir)
+        model, fields = _train(spec, faces_of(spec, data_dir), data_dir, progress)
+        model = model.cpu()  # who asked may have no GPU
+    except Exception as error:  # whatever is wrong with one row stops no other
+        fields = {"error": traceback.format_exception_only(error)[-1].strip().split("\n")[0]}
+    common = {"key": spec.key(identity), "spec": spec.as_dict(), "engine": ENGINE, "identity": identity}
+    return RunResult(**common, **provenance(), **fields), model
 
 
 def run(spec: RunSpec, store: Store, data_dir="data", force: bool = False, progress: bool = True) -> tuple[RunResult, bool]:
@@ -285,7 +303,8 @@ def run(spec: RunSpec, store: Store, data_dir="data", force: bool = False, progr
 def run_all(
     specs: list[RunSpec], store: Store, data_dir="data", force: bool = False, progress: bool = True, workers: int = 1, scheduler: str = ""
 ) -> list[RunResult]:
-    """All of `specs` in their order; says how many rows were kept and how many trained. A failed row stops no other.
+    """All of `specs` in their order; says how many rows were kept and how many trained. A failed row stops no other, nor does
+    one whose data is missing, unless that is so of all.
 
     workers: so many rows at once, each with its share of this machine's cores. scheduler: address of a Dask cluster whose
     workers train instead; they open the data under the same `data_dir`. Raises RuntimeError, after all other rows, where a
@@ -293,7 +312,7 @@ def run_all(
     if workers < 1:
         raise ValueError(f"workers: expected 1 or more, got {workers}")
     unique = {json.dumps(spec.as_dict(), sort_keys=True): spec for spec in specs}
-    results = {} if force else {name: kept(spec, store, data_dir) for name, spec in unique.items()}
+    results = {} if force else _kept_of(unique, store, data_dir)
     todo = {name: spec for name, spec in unique.items() if not results.get(name)}
     label = f"{len(unique) - len(todo)} rows kept, training"
     with tqdm(total=len(todo), desc=label, unit="row", disable=not progress) as bar:
@@ -307,11 +326,27 @@ def run_all(
                 lost.append(error)
             else:
                 results[name], model = outcome
-                store.write(results[name], model)
+                if results[name].identity:  # without its data nobody knows which row it would be
+                    store.write(results[name], model)
             bar.update()
     if lost:
         raise RuntimeError(f"{len(lost)} rows were lost with their workers; run again to try them again. The first: {lost[0]}")
     return [results[json.dumps(spec.as_dict(), sort_keys=True)] for spec in specs]
+
+
+def _kept_of(specs: dict, store: Store, data_dir) -> dict:
+    """name -> kept result, where there is one. Raises `datasets.DataMissing` where none is, and the data of all are missing."""
+    found, missing = {}, []
+    for name, spec in specs.items():
+        try:
+            found[name] = kept(spec, store, data_dir)
+        except datasets.DataMissing as error:
+            missing.append(error)
+        except (OSError, ValueError):  # training it will say what is wrong with its data
+            continue
+    if missing and len(missing) == len(specs):
+        raise missing[0]
+    return found
 
 
 def _train_on_workers(todo: dict, data_dir, workers: int, scheduler: str):
@@ -327,26 +362,32 @@ def _train_on_workers(todo: dict, data_dir, workers: int, scheduler: str):
 def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):
     """The network of a kept row: of those that are published or in the store. Where neither has it, it is trained once more.
     Raises ValueError where the data is no longer what the row was trained on."""
-    for published in models.WEIGHTS.glob("*.pt"):
-        model, meta = models.load(published)
-        if meta["row"] == result.key:
-            return model
+    model = _kept_model(result, store)
+    if model is not None:
+        return model
     spec = RunSpec.from_dict(result.spec)
-    faces = faces_of(spec, data_dir)
-    if fingerprint_of(spec, data_dir) != result.fingerprint:
+    if identity_of(spec, data_dir) != result.identity:
         raise ValueError(f"row {result.key} was trained on other data than {spec.data['name']} holds now; run it again")
     path = store.runs / result.key / "weights.pt"
-    if path.exists():
-        return models.load(path)[0]
-    model, _ = _train(spec, faces, data_dir, progress)
+    model, _ = _train(spec, faces_of(spec, data_dir), data_dir, progress)
     path.parent.mkdir(parents=True, exist_ok=True)
     models.save(path, model, spec=result.spec)
     return model
 
 
-def about(spec: RunSpec, faces) -> dict:
+def _kept_model(result: RunResult, store: Store):
+    for path in (*models.WEIGHTS.glob("*.pt"), store.runs / result.key / "weights.pt"):
+        if path.exists():
+            model, meta = models.load(path)
+            if meta.get("row", path.parent.name) == result.key:
+                return model
+    return None
+
+
+def about(spec: RunSpec, data_dir="data") -> dict:
     """What using the network of a spec takes beside its weights: classes of each target, size, channels and view of the images,
-    whether predictions average the mirror image, the data, and the keys of the pixels that it was trained on."""
+    whether predictions average the mirror image, the data, and the signatures of all images that it was trained on."""
+    faces = faces_of(spec, data_dir)
     size, channels = faces.images.shape[-2:]
     return {
         "classes": {target: list(faces.classes[target]) for target in spec.targets},
@@ -355,16 +396,28 @@ def about(spec: RunSpec, faces) -> dict:
         "view": spec.data.get("view"),
         "mirror": spec.mirror,
         "data": faces.source,
-        "trained_on": torch.from_numpy(splits.pixel_keys(parts_of(spec, faces)["train"].images)),
+        "trained_on": torch.from_numpy(_trained_on(spec, data_dir)),
     }
 
 
+def _trained_on(spec: RunSpec, data_dir) -> np.ndarray:
+    """`splits.signatures` of the training images, and of those of its `start`."""
+    own = splits.signatures(parts_of(spec, faces_of(spec, data_dir))["train"].images)
+    return np.concatenate([_trained_on(RunSpec.from_dict(spec.start), data_dir), own]) if spec.start else own
+
+
 def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data") -> RunResult:
-    """Write the network of a kept row to `path`, with its key and all that `about` says. Raises ValueError for a row that is not
-    kept."""
+    """Write the network of a kept row to `path`, with its key and all that `about` says; returns the row. Where the row's weights are
+    not here, it is trained anew and kept anew, so that weights and figures are of one training. Raises ValueError for a row that is
+    not kept."""
     result = kept(spec, store, data_dir)
     if result is None:
         raise ValueError(f"{path}: its row is not kept yet; train it first")
-    model = trained_model(result, store, data_dir)
-    models.save(path, model, row=result.key, **about(spec, faces_of(spec, data_dir)))
+    model = _kept_model(result, store)
+    if model is None:
+        result, model = train(spec, data_dir)
+        store.write(result, model)
+    if model is None:
+        raise ValueError(f"{path}: its training failed: {result.error}")
+    models.save(path, model, row=result.key, **about(spec, data_dir))
     return result

@@ -8,10 +8,12 @@ import inspect
 from collections import defaultdict
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from labkit.faces import UNLABELLED, FaceSet
 
+KEPT_BACK = ("private_test",)  # parts that a copy of the data may lack, since they are the exam
 KINDS = ("random", "stratified", "official", "by_subject", "k_fold")
 
 
@@ -70,7 +72,15 @@ def _random(faces, rng, test, validation):
 
 def _stratified(faces, rng, test, validation, target):
     labels = _class_labels(faces, target)
-    return _join([_cut(rng.permutation(np.flatnonzero(labels == c)), test, validation) for c in np.unique(labels)], rng)
+    parts = [_cut(rng.permutation(np.flatnonzero(labels == c)), test, validation) for c in np.unique(labels)]
+    for c, part in zip(np.unique(labels), parts):
+        if not len(part.train):
+            name = faces.classes[target][c] if c != UNLABELLED else "no label"
+            raise ValueError(
+                f"split: stratified: '{name}' has {(labels == c).sum()} images, too few for test {test} and validation {validation}: "
+                "none trains"
+            )
+    return _join(parts, rng)
 
 
 def _by_subject(faces, rng, test, validation):
@@ -86,6 +96,8 @@ def _official(faces, rng, test, validation, test_name="public_test", validation_
     for name in ("train", validation_name or test_name):
         if name not in present:
             raise ValueError(f"split: official needs images marked '{name}'; this set has {', '.join(present) or 'no official split'}")
+    if test_name not in (*present, *KEPT_BACK):
+        raise ValueError(f"split: test_name '{test_name}': this set has {', '.join(present)}; {', '.join(KEPT_BACK)} may be missing")
     training = _cut(rng.permutation(np.flatnonzero(faces.split == "train")), 0, validation)
     watched = np.flatnonzero(faces.split == validation_name) if validation_name else training.validation
     return Split(training.train, watched, np.flatnonzero(faces.split == test_name))
@@ -139,6 +151,29 @@ def duplicates(faces: FaceSet) -> list[np.ndarray]:
     for i, key in enumerate(pixel_keys(faces.images).tolist()):
         groups[key].append(i)
     return [np.array(group) for group in groups.values() if len(group) > 1]
+
+
+SIGNATURE = 16  # numbers an image
+
+
+def signatures(images: np.ndarray) -> np.ndarray:
+    """int8 (N, 16): a few numbers that tell pictures apart and survive what CPUs decode differently, another size, or grey for colour.
+
+    images: uint8 (N, H, W, C). Each is shrunk to 16x16 grey pixels and projected on 16 fixed random directions (Johnson and
+    Lindenstrauss 1984); one step is a fortieth of the deviation between pictures, far more than rounding moves them."""
+    small = np.empty((len(images), 16, 16), np.float64)
+    for i, image in enumerate(images):
+        small[i] = cv2.resize(image.mean(-1, dtype=np.float32), (16, 16), interpolation=cv2.INTER_AREA)
+    directions = np.random.default_rng(0).standard_normal((256, SIGNATURE))
+    return np.clip(np.rint((small.reshape(-1, 256) - 128) @ directions / 24), -128, 127).astype(np.int8)
+
+
+def copied(images: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """bool (N,): which of `images`, uint8 (N, H, W, C), have a signature within one step of one of `known`, int8 (M, 16)."""
+    from scipy.spatial import KDTree
+
+    distance, _ = KDTree(known).query(signatures(images), p=np.inf, distance_upper_bound=1.5)
+    return np.isfinite(distance)
 
 
 def black(faces: FaceSet) -> np.ndarray:

@@ -28,6 +28,7 @@ __all__ = [
     "sheet",
 ]
 
+VERSION = 1  # raised when other faces are drawn, or labels follow from them in another way: kept rows belong to a version
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # the order of FER2013's codes
 HIGH_LEVEL = ("negative", "positive", "surprise")
 LEVEL_OF = {"angry": 0, "disgust": 0, "fear": 0, "sad": 0, "happy": 1, "surprise": 2}

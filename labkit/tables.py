@@ -173,7 +173,7 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
     texts = {".csv": frame.to_csv(index=False, float_format="%.6g"), ".md": markdown(frame), ".tex": latex(frame)}
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():
         temporary = folder / f".{table.id}{suffix}.tmp"
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(folder / f"{table.id}{suffix}")
     return folder / f"{table.id}.csv"
 
@@ -208,7 +208,7 @@ def provenance(results: list) -> dict:
     return {
         "rows": len(done),
         "failed": [f"{r.key}: {r.error}" for r in results if r.error],
-        "data": every(f"{r.spec['data']['name']} ({r.fingerprint[:12]})" for r in done),
+        "data": every(f"{r.spec['data']['name']} ({r.identity[:12]})" for r in done),
         "seeds": every(r.spec["seed"] for r in done),
         "epochs": every(len(r.history) for r in done),
         "device": every(r.device for r in done),

@@ -19,7 +19,7 @@ def _torchvision_is_cuda_build() -> bool:
     except PackageNotFoundError:
         return False
     version = next((f for f in files if f.match("torchvision/version.py")), None)
-    return version is not None and "+cu" in version.read_text()
+    return version is not None and "+cu" in version.read_text(encoding="utf-8")
 
 
 def register() -> None:

@@ -1,14 +1,16 @@
 """Training and prediction: one loop for every lab.
 
 Images stay uint8 in memory and move to the device once; each batch is picked by index, brought to 0..1, augmented as a
-whole and trained on in the fastest precision of the machine. Taught in notebook 02, which writes the loop out and asserts
-that `fit` gives the same weights.
+whole and trained on. Number format and memory layout follow from the config and the network alone, see `prepare`. Taught in
+notebook 02, which writes the loop out and asserts that `fit` takes the same steps.
 """
 
 import copy
 import ctypes
 import math
+import os
 import sys
+import threading
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -36,15 +38,24 @@ def one_cycle(done: float) -> float:
     return 0.04 + 0.96 * done / 0.2 if done < 0.2 else 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
 
 
+def multi_margin(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(B,): the mean over the K classes of how far each wrong one comes closer than 1 to the right one, as torch's `multi_margin_loss`,
+    which Apple's GPUs lack: sum over j != y of max(0, 1 - z_y + z_j), divided by K."""
+    right = logits.gather(1, labels[:, None])
+    gaps = (1 - right + logits).clamp(min=0).scatter(1, labels[:, None], 0.0)
+    return gaps.sum(1) / logits.shape[1]
+
+
 SCHEDULES = {"constant": lambda done: 1.0, "one_cycle": one_cycle}
 SCALES = ("unit", "standard")
 # logits (B, K), class indices (B,), label smoothing -> loss of each image (B,)
 LOSSES = {
     "cross_entropy": lambda z, y, smoothing: F.cross_entropy(z, y, reduction="none", label_smoothing=smoothing),
     "softmax_twice": lambda z, y, smoothing: F.cross_entropy(z.softmax(1), y, reduction="none", label_smoothing=smoothing),
-    "multi_margin": lambda z, y, _: F.multi_margin_loss(z, y, reduction="none"),
+    "multi_margin": lambda z, y, _: multi_margin(z, y),
 }
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16")
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "scale": SCALES, "loss": LOSSES, "precision": PRECISIONS}
 
 
@@ -52,14 +63,18 @@ CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "scale": SCALES, "los
 class TrainConfig:
     """Everything that decides a training beside data, model and seed.
 
-    epochs, batch_size, learning_rate (per step): as usual. optimizer: one of `OPTIMIZERS`. weight_decay: None takes torch's
-    default of the optimizer, 0.01 for AdamW (without it AdamW is Adam), 0 for the others.
+    epochs, batch_size: 1 or more.
+    optimizer: one of `OPTIMIZERS`. learning_rate: of a step, above 0; with a schedule the highest.
+    weight_decay: None takes torch's default of the optimizer, 0.01 for AdamW (without it AdamW is Adam), 0 for the others.
     schedule: "constant", or "one_cycle" (see that function).
-    augment: step -> amount, see `labkit.augment`. scale: "unit" leaves images in 0..1, "standard" subtracts the mean and
-    divides by the deviation of the training images. loss: one of `LOSSES`; "softmax_twice" is a common mistake, kept so that its
-    price can be measured. label_smoothing: 0 to below 1. average: decay of an exponential moving average
-    of the weights, which replaces them at the end; 0 = none. patience: epochs without a better validation loss after which
-    training stops; None = never. precision: "auto" takes the fastest of the device.
+    augment: step -> amount, see `labkit.augment`.
+    scale: "unit" leaves images in 0..1, "standard" subtracts the mean and divides by the deviation of the training images.
+    loss: one of `LOSSES`; "softmax_twice" is a common mistake, kept so that its price can be measured.
+    label_smoothing: 0 to below 1.
+    average: decay of a moving average of the weights, which replaces them at the end (`moving_average`); 0 = none, to below 1.
+    patience: epochs without a better validation loss after which training stops; None = never.
+    precision: number format of the network's layers, "float32" or "bfloat16"; the weights themselves and the loss are float32 in
+        both. Every machine has float32; for the other see `has_bfloat16`.
     """
 
     epochs: int = 20
@@ -74,7 +89,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     average: float = 0.0
     patience: int | None = None
-    precision: str = "auto"
+    precision: str = "float32"
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
@@ -111,38 +126,16 @@ def best_device(name: str | torch.device | None = None) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def fast_precision(device: torch.device) -> str:
-    """ "bfloat16" where the device trains faster in it than in float32, "float32" elsewhere. CUDA has it from compute
-    capability 8; on a CPU both are measured, see `cpu_times`."""
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware: CUDA from compute capability 8; CPUs with AVX512-BF16 or AMX, unless
+    oneDNN, which does torch's convolutions there, is told to keep to an older instruction set (`ONEDNN_MAX_CPU_ISA`)."""
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float32"
-    return min(cpu_times(), key=cpu_times().get)[0] if device.type == "cpu" else "float32"
-
-
-@cache
-@torch.enable_grad()
-def cpu_times() -> dict[tuple[str, torch.memory_format], float]:
-    """(precision, memory format) -> seconds of a training step of a small convolution network on this CPU: the best of five,
-    measured once a process, which takes less than half a second.
-
-    What a CPU says that it has does not tell: small networks run up to 2.6 times as fast in bfloat16 as in float32 on some
-    CPUs with AVX512-BF16, and take 1.4 times as long on others (Emerald Rapids without AMX)."""
-    has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    choices = [("float32", torch.contiguous_format), ("float32", torch.channels_last)]
-    choices += [("bfloat16", torch.channels_last)] if has_bfloat16 else []
-    images, networks, times = torch.full((32, 3, 64, 64), 0.5), {}, dict.fromkeys(choices, math.inf)
-    with torch.random.fork_rng(devices=[]):
-        for choice in choices:
-            layers = [nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 16, 3, 1, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1)]
-            networks[choice] = nn.Sequential(*layers).to(memory_format=choice[1])
-    for turn in range(6):
-        for choice, network in networks.items():
-            start = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=choice[0] == "bfloat16"):
-                network(images).float().sum().backward()
-            if turn:  # the first builds kernels
-                times[choice] = min(times[choice], time.perf_counter() - start)
-    return times
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type != "cpu":
+        return False
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
+    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return has and (allowed in ("ALL", "DEFAULT") or "BF16" in allowed or "FP16" in allowed or "AMX" in allowed or "AVX10" in allowed)
 
 
 @cache
@@ -158,29 +151,51 @@ def keep_freed_memory() -> None:
         mallopt(mmap_threshold, 2**25)  # the largest that glibc accepts
 
 
+_alone = {"lock": threading.Lock(), "blocks": 0, "before": 1}  # the number of threads belongs to the whole process
+
+
 @contextmanager
 def one_thread():
     """One thread for torch inside the block: on a few images small networks gain little from more, and where another program uses
-    the cores, threads wait long for each other (a second instead of 20 ms a frame)."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    the cores, threads wait long for each other (a second instead of 20 ms a frame). Blocks may overlap, as those of two widgets
+    do: the last to end gives back what the first found."""
+    with _alone["lock"]:
+        if not _alone["blocks"]:
+            _alone["before"] = torch.get_num_threads()
+        _alone["blocks"] += 1
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _alone["lock"]:
+            _alone["blocks"] -= 1
+            if not _alone["blocks"]:
+                torch.set_num_threads(_alone["before"])
 
 
-def prepare(model, device, precision: str):
-    """Move the model, choose its memory layout, and return it with the context its forward pass runs in."""
-    chosen = fast_precision(device) if precision == "auto" else precision
+def layout_of(model, precision: str) -> str:
+    """The memory layout that `model` trains in: "channels_last", or "contiguous" for float32 with a kernel of 7x7 or more.
+
+    A fixed rule, so that a row computes the same whatever the machine is doing. Measured on CPUs with and without AVX-512:
+    channels_last trains 1.1 to 1.6 times as fast, but large kernels in float32 are up to 15 % slower in it where there is AVX2 only.
+    """
+    large = any(max(layer.kernel_size) >= 7 for layer in model.modules() if isinstance(layer, nn.Conv2d))
+    return "contiguous" if precision == "float32" and large else "channels_last"
+
+
+def prepare(model, device: torch.device, precision: str):
+    """Move the model, set its memory layout, and return it with the context its forward pass runs in. Raises ValueError where the
+    device does not have the number format: another one would be another experiment."""
+    if precision == "bfloat16" and not has_bfloat16(device):
+        raise ValueError(
+            f"precision 'bfloat16': this machine's {device.type} does not have it; use a machine that has (AVX512-BF16, AMX, or "
+            "a CUDA GPU since 2020), or precision='float32', which every machine has and which is a row of its own"
+        )
     keep_freed_memory()
-    model = model.to(device)
-    if chosen == "bfloat16":
-        return model.to(memory_format=torch.channels_last), torch.autocast(device.type, torch.bfloat16)
-    if device.type == "cpu":
-        _, layout = min((c for c in cpu_times() if c[0] == chosen), key=cpu_times().get)
-        model = model.to(memory_format=layout)
-    return model, nullcontext()
+    if device.type == "cuda":  # float32 means float32, not the 10 bits of TF32
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    model = model.to(device, memory_format=LAYOUTS[layout_of(model, precision)])
+    return model, torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def to_batch(images: torch.Tensor) -> torch.Tensor:
@@ -213,13 +228,16 @@ def _set_scale(model, images: np.ndarray, scale: str) -> None:
         model.deviation.copy_(torch.from_numpy(pixels.std(0) / 255).clamp(min=1e-3))
 
 
-@torch.no_grad()
-def _move_average(average, model, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values()):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+def moving_average(model, decay: float) -> torch.optim.swa_utils.AveragedModel:
+    """The exponential moving average of weights and normalisation statistics, begun at the first step's. Its decay rises from step n's
+    (1 + n) / (10 + n) to `decay`, so that the random weights of the beginning, which would weigh 0.999^360 = 70 % after 360 steps
+    at 0.999, are forgotten first (as TensorFlow's ExponentialMovingAverage does)."""
+
+    def moved(kept, new, n):
+        share = min(decay, float(1 + n) / float(10 + n))
+        return torch.lerp(kept, new, 1 - share) if kept.is_floating_point() else new
+
+    return torch.optim.swa_utils.AveragedModel(model, avg_fn=moved, use_buffers=True)
 
 
 def _labels(faces, model, device) -> dict[str, torch.Tensor]:
@@ -262,12 +280,29 @@ def step(model, batch, labels, optimizer, context, label_smoothing: float = 0.0,
 
 @contextmanager
 def seeded(seed: int, device: torch.device):
-    """Dropout draws from torch's global generator: seed it inside the block, and leave it as it was."""
+    """Dropout draws from torch's global generator of the device: seed it inside the block, and leave it as it was."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        yield
+            with torch.cuda.device(device):  # otherwise the current GPU is seeded, which may be another one
+                torch.cuda.manual_seed(seed)
+        before = torch.mps.get_rng_state() if device.type == "mps" else None
+        if before is not None:
+            torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if before is not None:
+                torch.mps.set_rng_state(before)
+
+
+def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    """`order`, image indices (N,), in batches of `size`; a last batch of one image joins the one before, since one image alone has
+    no deviation to be normalised by."""
+    parts = list(order.split(size))
+    if len(parts) > 1 and size > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
 
 
 def fit(model, train, validation=None, config: TrainConfig | None = None, seed: int = 0, device=None, progress=True) -> History:
@@ -279,17 +314,21 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
     no longer finite.
     """
     config = config or TrainConfig()
+    if not len(train):
+        raise ValueError("fit: no image to train on")
     if config.patience is not None and not validation:
         raise ValueError("patience watches the validation loss: give validation images, or patience=None")
+    if config.patience is not None and not any(validation.labelled(target).any() for target in model.heads):
+        raise ValueError(f"patience watches the validation loss: no validation image is labelled with {', '.join(model.heads)}")
     device = best_device(device)
     _set_scale(model, train.images, config.scale)
     model, context = prepare(model, device, config.precision)
     images, labels = torch.from_numpy(train.images).to(device), _labels(train, model, device)
     generator = torch.Generator(device=device).manual_seed(seed)
     optimizer = make_optimizer(model, config)
-    steps = config.epochs * math.ceil(len(images) / config.batch_size)
+    steps = config.epochs * len(batches(torch.arange(len(images)), config.batch_size))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[config.schedule](step / steps))
-    average = copy.deepcopy(model) if config.average else None
+    average = moving_average(model, config.average) if config.average else None
     stopping = _EarlyStopping(config.patience) if config.patience is not None else None
     history, start = History(), time.perf_counter()
     with seeded(seed, device), tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
@@ -297,22 +336,22 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
             order = torch.randperm(len(images), generator=generator, device=device)
             total = torch.zeros((), device=device)
             model.train()
-            for index in order.split(config.batch_size):
+            for index in batches(order, config.batch_size):
                 batch = augment.augment(to_batch(images[index]), config.augment, generator)
                 batch_labels = {name: values[index] for name, values in labels.items()}
                 total += len(index) * step(model, batch, batch_labels, optimizer, context, config.label_smoothing, config.loss)
                 scheduler.step()
                 if average:
-                    _move_average(average, model, config.average)
+                    average.update_parameters(model)
             row = {"epoch": epoch, "train_loss": float(total) / len(images)}
             if validation:
-                row |= validate(average or model, validation, device, config.precision)
+                row |= validate(average.module if average else model, validation, device, config.precision)
             if not math.isfinite(row["train_loss"] + row.get("validation_loss", 0.0)):
                 raise FloatingPointError(f"epoch {epoch}: the loss is no longer finite; try a lower learning rate")
             history.rows.append(row | {"seconds": time.perf_counter() - start})
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
-            if stopping and stopping.is_over(row, average or model):
+            if stopping and stopping.is_over(row, average.module if average else model):
                 break
     _settle(model, average, stopping, history, config)
     return history
@@ -322,7 +361,7 @@ def _settle(model, average, stopping, history, config) -> None:
     """Give `model` the weights that training ends with, and say which these are."""
     last = history.best_epoch = history.rows[-1]["epoch"]
     if average:
-        model.load_state_dict(average.state_dict())
+        model.load_state_dict(average.module.state_dict())
     history.stopped = f"all {config.epochs} epochs done; the weights are those of the last"
     if stopping:
         model.load_state_dict(stopping.weights)
@@ -332,21 +371,24 @@ def _settle(model, average, stopping, history, config) -> None:
 
 
 @torch.no_grad()
-def predict_logits(model, images: np.ndarray, device=None, precision: str = "auto", batch_size=None) -> dict[str, torch.Tensor]:
+def predict_logits(model, images: np.ndarray, device=None, precision: str = "float32", batch_size=None) -> dict[str, torch.Tensor]:
     """target -> float32 (N, K) on `device`. images: uint8 (N, H, W, C). batch_size: None = 128 on a CPU, whose caches hold no more,
     512 elsewhere."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != len(model.mean) or not len(images):
+        expected = f"uint8 images of shape (N, H, W, {len(model.mean)}), N above 0"
+        raise ValueError(f"predict: the network takes {expected}; got {images.dtype} {images.shape}")
     device = best_device(device)
     batch_size = batch_size or (128 if device.type == "cpu" else 512)
     model, context = prepare(model, device, precision)
     model.eval()
-    batches = []
+    outputs = []
     for start in range(0, len(images), batch_size):
         with context:
-            batches.append(model(to_batch(torch.from_numpy(images[start : start + batch_size]).to(device))))
-    return {name: torch.cat([batch[name].float() for batch in batches]) for name in model.heads}
+            outputs.append(model(to_batch(torch.from_numpy(images[start : start + batch_size]).to(device))))
+    return {name: torch.cat([output[name].float() for output in outputs]) for name in model.heads}
 
 
-def predict(model, images: np.ndarray, device=None, precision: str = "auto", mirror: bool = False) -> dict[str, np.ndarray]:
+def predict(model, images: np.ndarray, device=None, precision: str = "float32", mirror: bool = False) -> dict[str, np.ndarray]:
     """Probabilities: target -> float32 (N, K); softmax where an image has one class, sigmoid where it has several labels.
 
     images: uint8 (N, H, W, C). mirror: average the probabilities of each image and of its mirror image.
@@ -358,8 +400,8 @@ def predict(model, images: np.ndarray, device=None, precision: str = "auto", mir
     return {name: p.reshape(2, len(images), -1).mean(0) for name, p in result.items()} if mirror else result
 
 
-def validate(model, faces, device=None, precision: str = "auto") -> dict[str, float]:
-    """`validation_loss` and, for each target, `validation_accuracy_<target>` of the labelled images of `faces`."""
+def validate(model, faces, device=None, precision: str = "float32") -> dict[str, float]:
+    """`validation_loss` and, for each target of which `faces` holds a label, `validation_accuracy_<target>` of the labelled images."""
     device = best_device(device)
     logits = predict_logits(model, faces.images, device, precision)
     row = {"validation_loss": float(loss(logits, _labels(faces, model, device)))}
@@ -370,5 +412,6 @@ def validate(model, faces, device=None, precision: str = "auto") -> dict[str, fl
             known = ~labels.isnan()
         else:
             right, known = scores.argmax(1) == labels, labels != -1
-        row[f"validation_accuracy_{name}"] = float(right[known].float().mean())
+        if known.any():
+            row[f"validation_accuracy_{name}"] = float(right[known].float().mean())
     return row

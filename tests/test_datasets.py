@@ -243,3 +243,39 @@ def test_four_thousand_faces_load_quickly(tmp_path, monkeypatch):
     began = time.perf_counter()
     assert datasets.load("genki4k", tmp_path / "data", size=64).images.shape == (4000, 64, 64, 3)
     assert time.perf_counter() - began < 3  # 0.3 s on two free cores
+
+
+# What a row belongs to
+
+
+def test_the_identity_is_that_of_the_download_not_of_decoded_pixels(tmp_path, monkeypatch):
+    """Another CPU decodes another last bit; the same files are the same data, whatever archive they lie in."""
+    images, files = genki()
+    datasets.import_data("genki4k", tarred(tmp_path / "g.tar", files), tmp_path / "a", progress=False)
+    decode = pictures.decode
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "decode", lambda data, channels: np.clip(decode(data, channels).astype(int) + 1, 0, 255).astype(np.uint8))
+        datasets.import_data("genki4k", zipped(tmp_path / "g.zip", files), tmp_path / "b", progress=False)
+    for view in ("photo", "face"):
+        assert datasets.identity("genki4k", tmp_path / "a", view) == datasets.identity("genki4k", tmp_path / "b", view)
+        assert not np.array_equal(*(datasets.load("genki4k", tmp_path / d, view=view).images for d in "ab"))
+    assert datasets.identity("genki4k", tmp_path / "a") == datasets.identity("genki4k", tmp_path / "a", "photo")
+
+    labels = files["genki4k/labels.txt"]
+    relabelled = files | {"genki4k/labels.txt": labels.replace("1 0.300000", "0 0.300000")}
+    assert relabelled != files
+    datasets.import_data("genki4k", tarred(tmp_path / "r.tar", relabelled), tmp_path / "c", progress=False)
+    datasets.import_data("genki4k", tmp_path / "g.tar", tmp_path / "d", progress=False, limit=len(images) - 1)
+    monkeypatch.setattr("labkit.detect.CROP_VERSION", 2)
+    datasets.import_data("genki4k", tmp_path / "g.tar", tmp_path / "e", progress=False)
+    face, photo = ([datasets.identity("genki4k", tmp_path / d, view) for d in "acde"] for view in ("face", "photo"))
+    assert len(set(face)) == 4 and len(set(photo)) == 3 and photo[0] == photo[3], "the crop's version moves the crops alone"
+    assert len({*face, *photo}) == 7
+
+
+def test_the_built_in_faces_are_those_of_a_version(tmp_path, monkeypatch):
+    before = datasets.identity("builtin", tmp_path)
+    monkeypatch.setattr("labkit.synthetic.VERSION", 0)
+    assert datasets.identity("builtin", tmp_path) != before
+    with pytest.raises(datasets.DataMissing):
+        datasets.identity("genki4k", tmp_path)

@@ -56,10 +56,10 @@ def test_counts_leave_out_what_is_not_labelled():
     assert faces.counts("marks") == {"x": 2, "y": 2}
 
 
-def test_the_fingerprint_follows_pixels_and_labels_only(faces, make_faces):
+def test_the_fingerprint_follows_pixels_labels_and_partitions_only(faces, make_faces):
     assert make_faces().fingerprint == faces.fingerprint
     assert len(faces.fingerprint) == len(hashlib.sha256().hexdigest())
-    assert replace(faces, source="elsewhere", names=None, subjects=None).fingerprint == faces.fingerprint
+    assert replace(faces, source="elsewhere", names=None).fingerprint == faces.fingerprint
     backwards = replace(faces, targets=dict(reversed(faces.targets.items())))
     assert backwards.fingerprint == faces.fingerprint
     assert faces.take(np.arange(48)).fingerprint == faces.fingerprint
@@ -75,8 +75,11 @@ def test_the_fingerprint_follows_pixels_and_labels_only(faces, make_faces):
         replace(faces, images=faces.images.reshape(48, 8, 32, 1)),
         faces.take(np.arange(47, -1, -1)),
         replace(faces, targets={"side": faces.targets["side"]}, classes={"side": faces.classes["side"]}),
+        replace(faces, subjects=faces.subjects[::-1]),
+        replace(faces, subjects=None),
+        replace(faces, split=faces.split[::-1]),
     ]
-    assert len({faces.fingerprint, *(c.fingerprint for c in changed)}) == 7
+    assert len({faces.fingerprint, *(c.fingerprint for c in changed)}) == 10
 
 
 IMAGES = np.zeros((3, 4, 4, 1), np.uint8)

@@ -131,8 +131,35 @@ def test_wrong_names(tmp_path):
 def test_every_table_of_the_real_plan_can_be_read(profile):
     for id, settings in plan.read_plan(REPORTS)["table"].items():
         table = plan.read_table(id, profile, reports_dir=REPORTS)
-        assert bool(table.rows) != settings.get("measured", False) and all(row.specs for row in table.rows)
+        assert all(row.specs for row in table.rows)
+        if profile == "full":  # quick may leave a table out: precision compares a format that not every machine has
+            assert bool(table.rows) != settings.get("measured", False)
         if "published" in settings:
             assert (REPORTS / "published" / settings["published"]).exists()
         if profile == "quick" and table.rows:
             assert {spec.data["name"] for row in table.rows for spec in row.specs} == {"builtin"}
+
+
+def test_what_a_profile_changes_never_undoes_a_grid(tmp_path):
+    """Else rows of different labels would have equal specs."""
+    folder = write(
+        tmp_path,
+        """
+[table.t]
+lab = "smile"
+spec.data = {name = "genki4k", size = 64}
+grid = {"config.learning_rate" = [0.1, 0.2]}
+quick = {spec = {data = {name = "builtin", size = 64}, config = {learning_rate = 0.3, epochs = 1}}}
+""",
+    )
+    rows = plan.read_table("t", reports_dir=folder).rows
+    assert [(row.labels["learning_rate"], row.specs[0].config.learning_rate) for row in rows] == [(0.1, 0.1), (0.2, 0.2)]
+    assert {row.specs[0].config.epochs for row in rows} == {1}
+
+
+def test_rows_of_different_labels_never_train_the_same(tmp_path):
+    folder = write(tmp_path, '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nrow = [{noise = "none"}, {noise = "some"}]\n')
+    with pytest.raises(ValueError, match=r"table 't': the rows .*none.* and .*some.* train the same"):
+        plan.read_table("t", reports_dir=folder)
+    for id in plan.read_plan(REPORTS)["table"]:
+        assert plan.read_table(id, "full", data="builtin", reports_dir=REPORTS)

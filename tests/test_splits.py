@@ -187,3 +187,31 @@ def test_duplicates_and_black_images_are_found(set_of_200):
     assert [group.tolist() for group in splits.duplicates(dirty)] == [[3, 7, 90], [149, 150]]
     assert splits.black(dirty).tolist() == [11]
     assert splits.duplicates(set_of_200) == [] and splits.black(set_of_200).tolist() == []
+
+
+# Copies
+
+
+def test_copies_are_found_whatever_a_cpu_makes_of_the_last_bit():
+    rng = np.random.default_rng(0)
+    images = np.stack([s.images[0] for s in (_drawn(seed) for seed in range(40))])
+    known = splits.signatures(images[:20])
+    moved = np.clip(images.astype(int) + rng.integers(-1, 2, images.shape), 0, 255).astype(np.uint8)
+    assert splits.copied(moved, known).tolist() == [True] * 20 + [False] * 20
+    grey = np.rint(images.mean(-1, keepdims=True)).astype(np.uint8)
+    assert splits.copied(grey, known).tolist() == [True] * 20 + [False] * 20
+    assert known.dtype == np.int8 and known.shape == (20, splits.SIGNATURE)
+
+
+def _drawn(seed):
+    from labkit import synthetic
+
+    return synthetic.make(1, size=48, seed=seed)
+
+
+def test_what_leaves_nothing_to_train_on_is_refused(make_faces):
+    faces = make_faces(n=4)
+    with pytest.raises(ValueError, match=r"split: stratified: 'right' has 2 images, too few for test 0.3 and validation 0.3: none trains"):
+        splits.make(faces, "stratified", target="side", test=0.3, validation=0.3)
+    with pytest.raises(ValueError, match="test_name 'publik_test': this set has public_test, train; private_test may be missing"):
+        splits.make(make_faces(), "official", validation_name="public_test", test_name="publik_test")

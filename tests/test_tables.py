@@ -85,7 +85,12 @@ title = "Differences"
 seeds = [0, 1, 2]
 spec.data = { name = "builtin", n = 100, size = 64 }
 spec.split = { kind = "official", test_name = "private_test" }
-row = [{ variant = "base" }, { variant = "worse" }, { variant = "like it" }, { variant = "failed" }]
+row = [
+    { variant = "base" },
+    { variant = "worse", spec.copies = 1 },
+    { variant = "like it", spec.copies = 2 },
+    { variant = "failed", spec.copies = 3 },
+]
 compare = [
     { question = "Worse?", first = "base", second = "worse", published = [["a", "b"], ["c", "b"]] },
     { question = "Like it?", first = "like it", second = "base", published = [["a", "c"]] },
@@ -129,7 +134,7 @@ def result(spec, accuracy=0.5, train=0.9, seconds=2.0, device="2 CPU threads", e
         key=spec.key("f" * 64),
         spec=spec.as_dict(),
         engine=runs.ENGINE,
-        fingerprint="f" * 64,
+        identity="f" * 64,
         device=device,
         versions={"torch": "2.13.0"},
         commit="abc1234",

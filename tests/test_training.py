@@ -2,7 +2,10 @@
 
 import copy
 import math
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,6 +243,14 @@ def test_validate_gives_loss_and_accuracy_of_the_labelled(faces):
     assert row["validation_accuracy_marks"] == pytest.approx(((predicted["marks"] > 0.5) == marks)[coded].mean())
 
 
+def test_validate_is_silent_on_targets_without_a_label(faces):
+    none = replace(faces, targets=faces.targets | {"side": np.full(48, -1)})
+    row = training.validate(new_model({"side": 2, "marks": 2}, multilabel=("marks",)), none, device="cpu")
+    assert set(row) == {"validation_loss", "validation_accuracy_marks"} and all(math.isfinite(value) for value in row.values())
+    with pytest.raises(ValueError, match="patience watches the validation loss: no validation image is labelled with side"):
+        fit(new_model(), faces, none, replace(SHORT, patience=2))
+
+
 def overfitting(make_faces):
     """Training images whose labels are half noise, and clean validation images: validation gets worse soon."""
     train = make_faces(n=24, seed=1)
@@ -266,15 +277,46 @@ def test_the_average_of_the_weights_is_an_exponential_moving_one(faces):
     ours, plain = new_model(), new_model()
     kept = {name: value.clone() for name, value in plain.state_dict().items()}
 
+    steps = []
+
     def average(model):
+        n = len(steps)  # of the steps averaged so far; the first is taken as it is
+        share = min(0.8, (1 + n) / (10 + n)) if n else 0.0
+        steps.append(share)
         for name, value in model.state_dict().items():
-            kept[name] = 0.8 * kept[name] + 0.2 * value
+            kept[name] = share * kept[name] + (1 - share) * value
 
     fit(ours, faces, config=config, seed=3)
     written_out(plain, faces, config, seed=3, each_step=average)
     for name, value in ours.state_dict().items():
         torch.testing.assert_close(value, kept[name], atol=1e-5, rtol=1e-4)
     assert not torch.equal(ours.features[0].weight, plain.features[0].weight)
+    assert steps[:3] == [0, 2 / 11, 3 / 12]
+
+
+def test_a_long_average_forgets_the_random_weights():
+    """After 360 steps at 0.999 a plain exponential average, begun at the random weights, would still hold 70 % of them."""
+    model = torch.nn.Linear(1, 1)
+    torch.nn.init.zeros_(model.weight)
+    average = training.moving_average(model, 0.999)
+    for step in range(360):
+        torch.nn.init.constant_(model.weight, 0.0 if step == 0 else 1.0)
+        average.update_parameters(model)
+    assert average.module.weight.item() > 0.99
+
+
+def test_a_last_batch_of_one_joins_the_one_before(make_faces):
+    sizes = [[len(part) for part in training.batches(torch.arange(n), size)] for n, size in ((65, 64), (66, 64), (1, 64), (3, 1), (7, 3))]
+    assert sizes == [[65], [64, 2], [1], [1, 1, 1], [3, 4]]
+    model = models.FaceNet(models.Net(BLOCKS, hidden=(4,)), 1, {"side": 2})  # normalises over the batch
+    history = fit(model, make_faces(n=17), config=replace(SHORT, epochs=1, batch_size=16))
+    assert len(history.rows) == 1
+
+
+def test_multi_margin_is_torchs():
+    logits, labels = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 3, 1, 2, 2])
+    expected = torch.nn.functional.multi_margin_loss(logits, labels, reduction="none")
+    torch.testing.assert_close(training.multi_margin(logits, labels), expected)
 
 
 def test_with_an_average_the_average_is_what_is_validated_and_restored(make_faces):
@@ -319,36 +361,77 @@ def test_dropout_is_off_while_predicting_and_on_while_training(faces):
     assert model.features[1].num_batches_tracked == 2 * 3
 
 
-def test_auto_takes_what_was_measured_to_be_fastest(monkeypatch):
-    nchw, nhwc = torch.contiguous_format, torch.channels_last
+def test_format_and_layout_follow_from_config_and_network_alone(monkeypatch):
+    """The same on every machine: nothing is measured."""
     cpu = torch.device("cpu")
-    for slow, fast, layout in ((("bfloat16", nhwc), "float32", nchw), (("float32", nchw), "bfloat16", nhwc)):
-        times = {("float32", nchw): 2.0, ("float32", nhwc): 3.0, ("bfloat16", nhwc): 2.5} | {slow: 4.0}
-        monkeypatch.setattr(training, "cpu_times", lambda times=times: times)
-        assert training.fast_precision(cpu) == fast
-        model, context = training.prepare(new_model(), cpu, "auto")
-        assert model.features[2].weight.is_contiguous(memory_format=layout)
+    monkeypatch.setattr(training, "has_bfloat16", lambda device: True)
+    cases = [(BLOCKS, "float32", "channels_last"), (BLOCKS, "bfloat16", "channels_last")]
+    cases += [
+        ("8k5 relu P", "float32", "channels_last"),
+        ("8k7 relu P", "float32", "contiguous"),
+        ("8k7 relu P", "bfloat16", "channels_last"),
+    ]
+    for blocks, precision, layout in cases:
+        built = models.FaceNet(models.Net(blocks, size=16), 3, {"side": 2})
+        assert training.layout_of(built, precision) == layout
+        model, context = training.prepare(built, cpu, precision)
+        kernels = model.features[0].weight
+        assert kernels.is_contiguous(memory_format=training.LAYOUTS[layout]) and kernels.dtype == torch.float32
         with context:
-            assert model(torch.zeros(1, 1, 16, 16))["side"].dtype == getattr(torch, fast)
+            assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == getattr(torch, precision)
 
 
-def test_both_precisions_are_measured_once():
-    times = training.cpu_times()
-    assert {precision for precision, _ in times} <= {"float32", "bfloat16"} and all(0 < t < 10 for t in times.values())
-    assert training.cpu_times() is times
+def test_a_format_that_the_machine_lacks_is_refused_and_never_replaced(faces, monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert not training.has_bfloat16(torch.device("cpu"))
+    with pytest.raises(ValueError, match="precision 'bfloat16': this machine's cpu does not have it; use a machine that has"):
+        fit(new_model(), faces, config=replace(SHORT, precision="bfloat16"))
 
 
 def test_bfloat16_and_float32_agree_roughly(faces):
-    half, full = new_model(), new_model()
-    histories = [fit(m, faces, config=replace(SHORT, epochs=5, precision=p)) for m, p in ((half, "bfloat16"), (full, "float32"))]
-    losses = [[row["train_loss"] for row in h.rows] for h in histories]
+    half, full = replace(SHORT, epochs=5, precision="bfloat16"), replace(SHORT, epochs=5)
+    if not training.has_bfloat16(torch.device("cpu")):
+        with pytest.raises(ValueError, match="does not have it"):
+            fit(new_model(), faces, config=half)
+        return
+    ours, plain = new_model(), new_model()
+    losses = [[row["train_loss"] for row in fit(m, faces, config=c).rows] for m, c in ((ours, half), (plain, full))]
     assert losses[0] == pytest.approx(losses[1], abs=0.05) and losses[0] != losses[1]
-    assert half.features[0].weight.dtype == torch.float32
-    a, b = (training.predict(m, faces.images, "cpu", "auto")["side"] for m in (half, full))
+    assert ours.features[0].weight.dtype == torch.float32
+    a, b = (training.predict(m, faces.images, "cpu", p)["side"] for m, p in ((ours, "bfloat16"), (plain, "float32")))
     assert a.dtype == np.float32 and np.abs(a - b).max() < 0.1
 
 
+SAME_AGAIN = """
+import hashlib, sys
+sys.path.insert(0, "tests")
+import torch
+from conftest import _make_faces
+from labkit import models, training
+torch.set_num_threads(2)
+torch.manual_seed(1)
+model = models.FaceNet(models.Net("1x16 1x8", normalise=True, dropout=0.3), 1, {"side": 2})
+training.fit(model, _make_faces(), config=training.TrainConfig(3, 16, augment={"rotate": 10, "noise": 0.1}), seed=5, progress=False)
+print(hashlib.sha256(b"".join(v.numpy().tobytes() for v in model.state_dict().values())).hexdigest())
+"""
+
+
+def test_two_processes_train_the_same_weights_to_the_bit():
+    root = Path(__file__).resolve().parents[1]
+    runs = [subprocess.Popen([sys.executable, "-c", SAME_AGAIN], cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (run.communicate(timeout=300)[0].strip() for run in runs)
+    assert len(first) == 64 and first == second
+
+
 # What is refused
+
+
+def test_images_that_do_not_fit_the_network_are_refused(faces):
+    for wrong in (faces.images.repeat(3, -1), faces.images / 255, faces.images[:0], faces.images[0]):
+        with pytest.raises(ValueError, match=r"predict: the network takes uint8 images of shape \(N, H, W, 1\), N above 0; got"):
+            predict(new_model(), wrong)
+    with pytest.raises(ValueError, match="fit: no image to train on"):
+        fit(new_model(), faces.take([]))
 
 
 @pytest.mark.parametrize(
@@ -357,7 +440,7 @@ def test_bfloat16_and_float32_agree_roughly(faces):
         ({"optimizer": "lion"}, "optimizer: expected one of adam, adamw, sgd, rmsprop, got 'lion'"),
         ({"schedule": "cosine"}, "schedule: expected one of constant, one_cycle, got 'cosine'"),
         ({"scale": "imagenet"}, "scale: expected one of unit, standard, got 'imagenet'"),
-        ({"precision": "float16"}, "precision: expected one of auto, float32, bfloat16, got 'float16'"),
+        ({"precision": "float16"}, "precision: expected one of float32, bfloat16, got 'float16'"),
         ({"epochs": 0}, "epochs, batch_size and learning_rate must be above 0, got 0, 32, 0.001"),
         ({"batch_size": 0}, "must be above 0, got 20, 0, 0.001"),
         ({"learning_rate": float("nan")}, "must be above 0, got 20, 32, nan"),

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import io
+import itertools
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from labkit import panels
 
+SHOWN = itertools.count(1)  # how many were shown by this process
 STYLE = """
 .flip { display: flex; flex-wrap: wrap; gap: .35rem; max-width: 100%; margin: .4rem 0; }
 .flip input { position: absolute; opacity: 0; pointer-events: none; }
@@ -43,7 +45,8 @@ class Flip:
         self.pictures = {title: as_file(picture) for title, picture in pictures.items()}
 
     def _repr_html_(self) -> str:
-        group = "flip-" + hashlib.sha256(b"".join(data for _, data, _ in self.pictures.values())).hexdigest()[:12]
+        digest = hashlib.sha256(b"".join(data for _, data, _ in self.pictures.values())).hexdigest()[:12]
+        group = f"flip-{digest}-{next(SHOWN)}"  # the same pictures may be shown twice on a page
         states = []
         for i, (title, (kind, data, width)) in enumerate(self.pictures.items()):
             name, checked = html.escape(title), " checked" if i == 0 else ""
