@@ -105,10 +105,11 @@ def _describe(summary: dict) -> str:
 @app.command()
 def report(
     profile: Annotated[str, typer.Option(help="quick: built-in faces, minutes. full: real data, hours.")] = "quick",
-    only: Annotated[str, typer.Option(help="Labs, with commas between: smile, emotion, search, attributes, action_units.")] = "",
+    only: Annotated[str, typer.Option(help="Labs of the plan, with commas between, e.g. smile,emotion.")] = "",
     data: Annotated[str, typer.Option(help="A data set to use in place of the profile's own, e.g. builtin.")] = "",
     workers: Annotated[int, typer.Option(help="Rows trained at once on this machine; the cores are shared out.", min=1)] = 1,
     scheduler: Annotated[str, typer.Option(help="Address of a Dask cluster that trains instead, e.g. tcp://host:8786.")] = "",
+    jobs: Annotated[int | None, typer.Option(help="Notebooks run side by side. [default: one a core in quick, 1 in full]", min=1)] = None,
     force: Annotated[bool, typer.Option(help="Run every notebook and train every row anew.")] = False,
     data_dir: DataDir = DATA_DIR,
     reports_dir: Annotated[Path, typer.Option(help="Where plan.toml lies and results go.")] = REPORTS_DIR,
@@ -117,18 +118,19 @@ def report(
     """Run the notebooks and write reports/PROFILE/index.html: tables beside the published ones, figures, notebooks."""
     from dataclasses import asdict
 
-    from labkit import plan, reports
+    from labkit import reports
 
     labs = [lab.strip() for lab in only.split(",") if lab.strip()] or None
-    outcomes = reports.report(profile, labs, data, data_dir, reports_dir, force, workers, scheduler, say)
-    failed = [o for o in outcomes if o.state == "failed"]
-    trained = sum(o.rows_trained for o in outcomes)
-    unchanged = sum(o.state == "unchanged" for o in outcomes)
-    index = plan.folder_of(reports_dir, profile, data) / "index.html"
-    lines = [f"{len(outcomes)} notebooks: {len(outcomes) - len(failed) - unchanged} run, {unchanged} unchanged, {len(failed)} failed"]
-    lines += [f"rows trained: {trained}" if trained else "nothing trained: every row was kept"]
-    lines += [f"FAILED {o.notebook}, {o.error}" for o in failed] + [f"open {index}"]
-    show({"notebooks": [asdict(o) for o in outcomes], "index": str(index)}, as_json, "\n".join(lines))
+    made = reports.report(profile, labs, data, data_dir, reports_dir, force, workers, scheduler, jobs, say)
+    failed = [o for o in made.notebooks if o.state == "failed"]
+    unchanged = sum(o.state == "unchanged" for o in made.notebooks)
+    ran = len(made.notebooks) - len(failed) - unchanged
+    lines = [f"{len(made.notebooks)} notebooks: {ran} run, {unchanged} unchanged, {len(failed)} failed"]
+    lines += [
+        f"rows trained: {made.rows_trained}" if made.rows_trained else "no row trained" if failed else "nothing trained: every row was kept"
+    ]
+    lines += [f"FAILED {o.notebook}, {o.error}" for o in failed] + [f"open {made.index}"]
+    show(asdict(made) | {"index": str(made.index)}, as_json, "\n".join(lines))
     raise typer.Exit(bool(failed))
 
 

@@ -224,10 +224,8 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     Raises DataMissing where it is not imported; ValueError for an unknown name, view or option.
     """
     if name == "builtin":
-        from labkit import synthetic
-
         _choice("view", view or "face", ["face"])
-        return synthetic.make(**options if size is None else options | {"size": size})
+        return _builtin(Path(data_dir), options if size is None else options | {"size": size})
     place = Path(data_dir) / name
     about = _about(name, place)
     for option in options:
@@ -239,6 +237,34 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     if options.get("black") is False:
         faces = faces.take(faces.images.reshape(len(faces), -1).max(1) > 0)
     return faces.grey() if options.get("colour") is False else faces
+
+
+def _builtin(data_dir, options):
+    """The built-in faces. Where `data_dir` is a folder, what was drawn is kept in its folder `builtin`, so that all notebooks share it."""
+    from labkit import synthetic
+
+    if not data_dir.is_dir() or options.get("subjects") is not None:
+        return synthetic.make(**options)
+    seed, size = options.get("seed", 0), options.get("size", 64)
+    file = data_dir / "builtin" / f"version{synthetic.VERSION}-seed{seed}-{size}px.npy"
+    drawn = _drawn_before(file, size)
+    faces = synthetic.make(**options | {"colour": True}, drawn=drawn)
+    if drawn is None or len(drawn) < len(faces):
+        with suppress(OSError):  # a folder that cannot be written to: the faces are there all the same
+            file.parent.mkdir(exist_ok=True)
+            temporary = file.with_name(f".{file.stem}-{secrets.token_hex(4)}.tmp")
+            with open(temporary, "wb") as stream:
+                np.save(stream, faces.images)
+            temporary.replace(file)
+    return faces if options.get("colour", True) else faces.grey()
+
+
+def _drawn_before(file, size):
+    try:
+        drawn = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return drawn if drawn.dtype == np.uint8 and drawn.shape[1:] == (size, size, 3) else None
 
 
 def identity(name, data_dir="data", view=None) -> str:

@@ -79,13 +79,14 @@ def opencv() -> Check:
 
 
 def device() -> Check:
-    """What trains here, and in which number format it is fastest."""
+    """What trains here, and in which number formats."""
     try:
         from labkit import training
     except (ImportError, RuntimeError, OSError) as error:
         return Check("device", False, str(error).splitlines()[0], "mend torch first")
     chosen = training.best_device()
-    return Check("device", True, f"{chosen.type}, trains in {training.fast_precision(chosen)}, {os.cpu_count()} processor cores")
+    formats = "float32 and bfloat16" if training.has_bfloat16(chosen) else "float32; rows in bfloat16 are read, not trained"
+    return Check("device", True, f"{chosen.type}, trains in {formats}, {os.cpu_count()} processor cores")
 
 
 def disk(needed_gb: float = 2.0) -> Check:

@@ -1,7 +1,8 @@
 """Reports: papermill runs the notebooks, each keeps its rows and writes its tables and figures, and the pages show them.
 
 Written under `reports/<profile>/`: `index.html`, one page a lab, `tables/`, `figures/`, and `notebooks/<name>.html`, the
-notebook as it ran. A notebook whose source, parameters, package code, plan and data did not change is not run again.
+notebook as it ran. A notebook is not run again while everything that it depends on, and everything that it wrote, is as it was
+(`_stamp`).
 """
 
 import hashlib
@@ -9,6 +10,8 @@ import json
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +29,16 @@ class Outcome:
     notebook: str
     state: str
     seconds: float = 0.0
-    rows_trained: int = 0
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of all of them, how many rows were trained on the way, and the page to open."""
+
+    notebooks: list[Outcome]
+    rows_trained: int
+    index: Path
 
 
 def notebooks_of(plan: dict, only: list[str] | None) -> list[str]:
@@ -48,25 +59,54 @@ def report(
     force: bool = False,
     workers: int = 1,
     scheduler: str = "",
+    jobs: int | None = None,
     say: Callable[[str], None] = print,
-) -> list[Outcome]:
-    """Run the notebooks of a profile and write its pages. `force`: run and train all anew. `data`: a data set in place of
-    the profile's own. `workers`, `scheduler`: see `runs.run_all`. `say` is told each step. One notebook that fails stops no other."""
+) -> Report:
+    """Run the notebooks of a profile and write its pages.
+
+    only: labs, None = all. data: a data set in place of the profile's own. force: run and train all anew. workers, scheduler: see
+    `runs.run_all`. jobs: notebooks run side by side, each with its share of the cores; None = one a core in quick, one at a time
+    in full, where a training's seconds are part of the result. say: is told each step. One notebook that fails stops no other.
+    Raises ValueError for a profile, lab or number that does not exist, FileNotFoundError where `reports_dir` has no plan."""
     check_profile(profile)
     reports_dir, data_dir = Path(reports_dir).resolve(), Path(data_dir).resolve()
     plan, folder = read_plan(reports_dir), folder_of(reports_dir, profile, data)
+    names = notebooks_of(plan, only)
+    jobs = jobs or ((os.cpu_count() or 1) if profile == "quick" and workers == 1 and not scheduler else 1)
     folders = {name: relative(path) for name, path in (("data_dir", data_dir), ("reports_dir", reports_dir))}
     parameters = {"profile": profile, "data": data, "force": force, "workers": workers, "scheduler": scheduler, **folders}
-    outcomes = []
-    names = notebooks_of(plan, only)
-    for i, name in enumerate(names, 1):
-        say(f"[{i}/{len(names)}] {name} ...")
-        outcome = _run_or_skip(name, parameters, folder, data_dir)
-        outcomes.append(outcome)
-        trained = f", {outcome.rows_trained} rows trained" if outcome.state == "done" else ""
-        say(f"[{i}/{len(names)}] {name}: {outcome.state} ({outcome.seconds:.0f} s{trained}) {outcome.error}".rstrip())
-    pages.write(plan, profile, folder)
-    return outcomes
+    data_dir.mkdir(parents=True, exist_ok=True)  # where drawn faces are kept for all notebooks
+    began = time.time()
+
+    def run(name: str) -> Outcome:
+        outcome = _run_or_skip(name, parameters, plan, folder, data_dir)
+        say(f"{name}: {outcome.state} ({outcome.seconds:.0f} s) {outcome.error}".rstrip())
+        return outcome
+
+    say(f"{len(names)} notebooks, {min(jobs, len(names))} at a time")
+    longest = [name for name in plan["general"].get("longest", []) if name in names]
+    order = [*longest, *(name for name in names if name not in longest)]  # so that none is left to run alone at the end
+    with _share_of_cores(min(jobs, len(names))), ThreadPoolExecutor(jobs) as pool:
+        done = dict(zip(order, pool.map(run, order)))
+    for name in names:  # once more, now that all have written: some share tables
+        if done[name].state != "failed":
+            _stamp_of(name, folder).write_text(_stamp(name, parameters, plan, folder, data_dir), encoding="utf-8")
+    rows = sum(path.stat().st_mtime >= began for path in (folder / "rows").glob("*.json"))
+    return Report([done[name] for name in names], rows, pages.write(plan, profile, folder))
+
+
+@contextmanager
+def _share_of_cores(jobs: int):
+    """Kernels started inside the block compute with so many threads that `jobs` of them fill the machine: threads that wait for
+    each other are slower than one alone. A number that the caller has set stays."""
+    if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
 
 
 def relative(path: Path) -> str:
@@ -77,34 +117,58 @@ def relative(path: Path) -> str:
         return str(path)
 
 
-def _run_or_skip(name: str, parameters: dict, folder: Path, data_dir: Path) -> Outcome:
+def _stamp_of(name: str, folder: Path) -> Path:
+    return folder / "notebooks" / f"{name}.stamp"
+
+
+def _run_or_skip(name: str, parameters: dict, plan: dict, folder: Path, data_dir: Path) -> Outcome:
     source, target = NOTEBOOKS / f"{name}.ipynb", folder / "notebooks" / f"{name}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    given = {key: value for key, value in parameters.items() if key in declared(source)}
-    stamp, page = target.with_suffix(".stamp"), target.with_suffix(".html")
-    how = ("workers", "scheduler")  # decide how rows are made, not what they are
-    now = _stamp(source, {key: value for key, value in given.items() if key not in how}, folder.parent, data_dir)
-    if not parameters["force"] and page.exists() and stamp.exists() and stamp.read_text() == now:
+    stamp, page = _stamp_of(name, folder), target.with_suffix(".html")
+    kept = not parameters["force"] and page.exists() and stamp.exists()
+    if kept and stamp.read_text(encoding="utf-8") == _stamp(name, parameters, plan, folder, data_dir):
         return Outcome(name, "unchanged")
     stamp.unlink(missing_ok=True)
     start = time.time()
-    error = run_notebook(source, target, given)
+    try:
+        error = run_notebook(source, target, {key: value for key, value in parameters.items() if key in declared(source)})
+        pages.write_notebook(target, page, parameters["profile"])
+    except Exception as failure:  # a kernel that dies at its start, a full disk: the other notebooks go on
+        error = f"{type(failure).__name__}: {(str(failure).splitlines() or [''])[0]}"
     seconds = time.time() - start
-    pages.write_notebook(target, page, parameters["profile"])
-    trained = sum(path.stat().st_mtime >= start for path in (folder / "rows").glob("*.json"))
     if error:
-        return Outcome(name, "failed", seconds, trained, error)
-    stamp.write_text(now)
-    return Outcome(name, "done", seconds, trained)
+        return Outcome(name, "failed", seconds, error)
+    stamp.write_text(_stamp(name, parameters, plan, folder, data_dir), encoding="utf-8")
+    return Outcome(name, "done", seconds)
 
 
-def _stamp(source: Path, parameters: dict, reports_dir: Path, data_dir: Path) -> str:
-    """A hash of everything that a notebook's results depend on; of the data sets, what their import wrote down."""
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    code = sorted((ROOT / "labkit").rglob("*.py")) + sorted((reports_dir / "published").glob("*.csv"))
-    for path in [source, reports_dir / "plan.toml", *code, *sorted(data_dir.glob("*/*.json"))]:
-        digest.update(path.name.encode() + path.read_bytes())
+def _stamp(name: str, parameters: dict, plan: dict, folder: Path, data_dir: Path) -> str:
+    """A hash of everything that a notebook's page depends on (its source and parameters, the package with templates and weights, the
+    versions of all packages, the plan, the published figures, what importing the data wrote down) and of everything that its labs
+    wrote: rows, tables and figures. How rows are made, by how many workers, is none of it."""
+    from importlib.metadata import distributions
+
+    how = ("workers", "scheduler", "force")
+    told = {key: value for key, value in parameters.items() if key not in how}
+    versions = sorted(f"{d.name} {d.version}" for d in distributions())
+    digest = hashlib.sha256(json.dumps([told, versions], sort_keys=True).encode())
+    code = [path for path in sorted((ROOT / "labkit").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    published = sorted((folder.parent / "published").glob("*.csv"))
+    data = sorted(data_dir.glob("*/*.json"))
+    inputs = [NOTEBOOKS / f"{name}.ipynb", folder.parent / "plan.toml", *code, *published, *data]
+    for path in [*inputs, *_written(name, plan, folder)]:
+        digest.update(f"{path.name} {path.stat().st_size} ".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def _written(name: str, plan: dict, folder: Path) -> list[Path]:
+    """Tables, their rows, and figures of the labs that a notebook belongs to, as far as they are there."""
+    labs = {lab for lab, settings in plan["lab"].items() if name in settings["notebooks"]}
+    tables = [path for id, table in plan["table"].items() if table["lab"] in labs for path in sorted((folder / "tables").glob(f"{id}.*"))]
+    notes = [json.loads(path.read_text(encoding="utf-8")) for path in tables if path.suffix == ".json"]
+    rows = [folder / "rows" / f"{key}.json" for note in notes for key in note.get("rows", [])]
+    figures = [folder / "figures" / f"{figure}.png" for figure, settings in plan["figure"].items() if settings["lab"] in labs]
+    return [*tables, *(path for path in [*rows, *figures] if path.exists())]
 
 
 def run_notebook(source: Path, target: Path, parameters: dict) -> str:

@@ -80,7 +80,7 @@ CLASSES = {
 } | ATTRIBUTES
 
 
-def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=None, progress: bool = False) -> FaceSet:
+def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=None, progress: bool = False, drawn=None) -> FaceSet:
     """`n` built-in faces with every label that the labs use.
 
     images: uint8 (n, size, size, 3), or (n, size, size, 1) without `colour`; size 32 to 256.
@@ -89,6 +89,7 @@ def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=No
     attributes and groups `wrinkles`, `freckles`, `glasses`, `hair_colour` (-1 under a scarf), `hair_top`, `skin`, `age`, `beard`.
     subjects: names of the people, taken in turn; by default a new person after every five pictures. A name looks the same
     wherever it stands, for one `seed`. Image i depends on `seed`, i and its subject's name, never on `n`.
+    drawn: uint8 (m, size, size, 3), the first images as an earlier call with these options drew them: they are not drawn again.
 
     Raises ValueError where n is below 1, size outside 32 to 256, or subjects empty.
     """
@@ -101,13 +102,17 @@ def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=No
 
         indices = tqdm(indices, desc="drawing faces", unit="face")
     images = np.empty((n, size, size, 3), np.uint8)
+    known = min(n, 0 if drawn is None else len(drawn))
+    if known:
+        images[:known] = drawn[:known]
     people = {name: sample_identity(np.random.default_rng([seed, zlib.crc32(name.encode())])) for name in dict.fromkeys(names)}
     rows = []
     for i in indices:
         rng = np.random.default_rng([seed, i, 7])  # the third number keeps pictures and people apart
         emotion = sample_emotion(rng)
         parameters = sample(rng, people[names[i]], emotion)
-        images[i] = draw(parameters, size)
+        if i >= known:
+            images[i] = draw(parameters, size)
         rows.append(labels(parameters, emotion))
     faces = FaceSet(
         images=images,

@@ -169,6 +169,7 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "text": _text(table),
         "comparable": table.profile == "full" and all(r.spec["data"]["name"] != "builtin" for r in flat),
         "provenance": provenance(flat) if flat else measured_now(),
+        "rows": sorted({r.key for r in flat}),
     }
     texts = {".csv": frame.to_csv(index=False, float_format="%.6g"), ".md": markdown(frame), ".tex": latex(frame)}
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():

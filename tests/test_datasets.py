@@ -279,3 +279,23 @@ def test_the_built_in_faces_are_those_of_a_version(tmp_path, monkeypatch):
     assert datasets.identity("builtin", tmp_path) != before
     with pytest.raises(datasets.DataMissing):
         datasets.identity("genki4k", tmp_path)
+
+
+def test_built_in_faces_are_drawn_once_for_all(tmp_path, monkeypatch):
+    from labkit import synthetic
+
+    drawn = []
+    draw = synthetic.draw
+    monkeypatch.setattr(synthetic, "draw", lambda *arguments: drawn.append(1) or draw(*arguments))
+    options = {"size": 32, "seed": 5}
+    first = datasets.load("builtin", tmp_path, n=6, **options)
+    fewer, grey, more = (datasets.load("builtin", tmp_path, n=n, colour=c, **options) for n, c in ((4, True), (6, False), (9, True)))
+    assert len(drawn) == 9, "the first six once, then three more"
+    for faces, colour in ((first, True), (fewer, True), (grey, False), (more, True)):
+        assert faces.fingerprint == synthetic.make(len(faces), colour=colour, **options).fingerprint
+    file = next((tmp_path / "builtin").iterdir())
+    file.write_bytes(b"no array")
+    assert datasets.load("builtin", tmp_path, n=6, **options).fingerprint == first.fingerprint
+    assert not list(tmp_path.glob("builtin/.*")), "nothing half-written stays"
+    datasets.load("builtin", tmp_path / "nowhere", n=2, **options)
+    assert not (tmp_path / "nowhere").exists(), "a data folder is not made by the way"

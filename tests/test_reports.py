@@ -31,7 +31,8 @@ def house(tmp_path, monkeypatch):
 
 def report(house, **options):
     said = []
-    return reports.report(data_dir=house / "data", reports_dir=house / "reports", say=said.append, **options), said
+    made = reports.report(data_dir=house / "data", reports_dir=house / "reports", say=said.append, **options)
+    return made.notebooks, said
 
 
 def test_a_failing_notebook_is_named_with_cell_and_error_and_the_others_finish(house):
