@@ -168,11 +168,13 @@ def publish(
 def bench(
     model: Annotated[str, typer.Option(help="One model; default all.")] = "",
     rounds: Annotated[int, typer.Option(help="How often the two loops take turns.", min=1)] = 7,
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16; default bfloat16 where the machine has it.")] = "",
     workers: Annotated[int, typer.Option(help="Measure instead what so many workers gain on a table of 8 short rows.", min=0)] = 0,
     webcam: Annotated[bool, typer.Option("--webcam", help="Measure instead a frame of the webcam, beside Haar and plain models.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32), in one run."""
+    """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32) and beside forward and
+    backward alone, in one run."""
     from labkit import bench
 
     if webcam:
@@ -189,10 +191,10 @@ def bench(
             f"{r['seconds_workers']} s with {workers} workers: {r['ratio']} of one core, {r['ratio_all_cores']} of all cores"
         )
         return show(r, as_json, text)
-    results = [bench.bench(name, rounds) for name in ([model] if model else bench.CASES)]
+    results = [bench.bench(name, rounds, precision=precision) for name in ([model] if model else bench.CASES)]
     lines = [
         f"{r['model']}: {r['images_per_second']:.0f} images/s, plain loop {r['plain_images_per_second']:.0f}, ratio {r['ratio']:.2f} "
-        f"({r['precision']}, {r['matmul_share']:.0%} of the matrix multiplication rate, load {r['load'] or 0:.1f} at the start)"
+        f"({r['precision']}, {r['limit_share']:.0%} of forward and backward alone, load {r['load'] or 0:.1f} at the start)"
         for r in results
     ]
     show({"models": results}, as_json, "\n".join(lines))

@@ -3,8 +3,9 @@
 The plain loop: a `Dataset` that opens a file with Pillow, torchvision transforms an image (resize, mirror, rotation and shift,
 to tensor), a `DataLoader` in the main process, float32, Adam. Its files have the size of the data set's own pictures. Ours:
 `labkit.training` with the same model, images, batch size and augmentation, from images that were decoded and resized once.
-Each runs in a process of its own, as it would for a user. Machines are noisy, so the two take turns, and the ratio is the
-median over the rounds.
+The limit: forward and backward alone of the same network in the same number format and memory layout, on a batch that lies ready.
+Each runs in a process of its own, as it would for a user. Machines are noisy, so the three take turns, and ratio and share
+are medians over the rounds.
 """
 
 import itertools
@@ -26,20 +27,20 @@ class Case:
     size: int
     channels: int
     file_size: int
-    batches: int = 16
+    batches: int = 32
 
 
 CASES = {
     "smile-base": Case("smile-base", size=64, channels=3, file_size=192),  # GENKI-4K's photographs: about 180 x 192
     "emotion-7": Case("emotion-7", size=48, channels=1, file_size=48, batches=2),
-    "emotion-best": Case("emotion-best", size=48, channels=1, file_size=48),
+    "emotion-best": Case("emotion-best", size=48, channels=1, file_size=48, batches=8),
 }
 AUGMENT = {"mirror": 0.5, "rotate": 10, "shift": 0.1}
 BATCH = 32
 
 
-def plain_steps(case: Case, folder: Path, labels):
-    """A generator that trains one batch of the plain loop at each `next` and never ends."""
+def plain_steps(case: Case, folder: Path, labels, precision: str):
+    """A generator that trains one batch of the plain loop, float32 whatever `precision` says, at each `next` and never ends."""
     import torch
     from PIL import Image
     from torchvision import transforms
@@ -75,7 +76,7 @@ def plain_steps(case: Case, folder: Path, labels):
             yield
 
 
-def our_steps(case: Case, folder: Path, labels):
+def our_steps(case: Case, folder: Path, labels, precision: str):
     """The same with labkit: a generator that trains one batch at each `next` and never ends."""
     import cv2
     import numpy as np
@@ -84,7 +85,7 @@ def our_steps(case: Case, folder: Path, labels):
     from labkit import augment, models, training
 
     device = training.best_device()
-    model, context = training.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, "auto")
+    model, context = training.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
     model.train()
     flags = cv2.IMREAD_COLOR_RGB if case.channels == 3 else cv2.IMREAD_GRAYSCALE
     pictures = [cv2.imread(str(file), flags) for file in sorted(folder.glob("*.jpg"))]
@@ -95,17 +96,35 @@ def our_steps(case: Case, folder: Path, labels):
     generator = torch.Generator(device=device).manual_seed(0)
     while True:
         for index in torch.randperm(len(images), device=device).split(BATCH)[:-1]:
-            batch = augment.augment(training.to_batch(images[index]), AUGMENT, generator)
+            batch = augment.augment(training.to_batch(images.index_select(0, index)), AUGMENT, generator)
             training.step(model, batch, {"label": labels[index]}, optimizer, context)
             yield
 
 
-LOOPS = {"plain": plain_steps, "ours": our_steps}
+def limit_steps(case: Case, folder: Path, labels, precision: str):
+    """Forward and backward alone, which no training of this network can outrun: a generator, one batch at each `next`, without end."""
+    import torch
+
+    from labkit import models, training
+
+    device = training.best_device()
+    model, context = training.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
+    model.train()
+    images, target = torch.rand(BATCH, case.channels, case.size, case.size, device=device), torch.from_numpy(labels[:BATCH]).to(device)
+    while True:
+        with context:
+            logits = model(images)
+        model.zero_grad()
+        training.loss(logits, {"label": target}).backward()
+        yield
 
 
-def _serve(connection, loop: str, case: Case, folder: Path, labels) -> None:
+LOOPS = {"plain": plain_steps, "ours": our_steps, "limit": limit_steps}
+
+
+def _serve(connection, loop: str, case: Case, folder: Path, labels, precision: str) -> None:
     """In a process of its own: answer each number of batches with the images a second over them, until None comes."""
-    steps = LOOPS[loop](case, folder, labels)
+    steps = LOOPS[loop](case, folder, labels, precision)
     while (batches := connection.recv()) is not None:
         start = time.perf_counter()
         for _ in range(batches):
@@ -114,12 +133,12 @@ def _serve(connection, loop: str, case: Case, folder: Path, labels) -> None:
         connection.send(batches * BATCH / (time.perf_counter() - start))
 
 
-def take_turns(case: Case, folder: Path, labels, rounds: int, batches: int) -> list[dict]:
+def take_turns(case: Case, folder: Path, labels, precision: str, rounds: int, batches: int) -> list[dict]:
     """One dict a round: loop -> images a second."""
     spawn, pipes = multiprocessing.get_context("spawn"), {}
     for loop in LOOPS:
         pipes[loop], other = spawn.Pipe()
-        spawn.Process(target=_serve, args=(other, loop, case, folder, labels), daemon=True).start()
+        spawn.Process(target=_serve, args=(other, loop, case, folder, labels, precision), daemon=True).start()
         other.close()
 
     def rates(batches):
@@ -143,63 +162,38 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
-def matmul_rate(precision: str, size: int = 2048, seconds: float = 1.0) -> float:
-    """Floating-point operations a second that the device reaches multiplying two `size` x `size` matrices."""
-    import torch
+def bench(name: str, rounds: int = 7, n: int = 256, precision: str = "") -> dict:
+    """Measure one of `CASES`; rates are medians over the rounds, images a second.
 
-    from labkit import training
-
-    a = torch.randn(size, size, device=training.best_device(), dtype=getattr(torch, precision))
-    a @ a
-    best, end = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        a @ a
-        _wait()
-        best = max(best, 2 * size**3 / (time.perf_counter() - start))
-    return best
-
-
-def training_operations(case: Case) -> float:
-    """Floating-point operations of one image, forward and backward, counted by torch."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from labkit import models
-
-    model = models.build(case.architecture, {"label": 2}, in_channels=case.channels).eval()  # a batch of one cannot be normalised
-    with FlopCounterMode(display=False) as counter:
-        model(torch.rand(1, case.channels, case.size, case.size))["label"].sum().backward()
-    return counter.get_total_flops()
-
-
-def bench(name: str, rounds: int = 7, n: int = 256) -> dict:
-    """Measure one of `CASES`; rates are medians over the rounds, images a second. `matmul_share`: the share of the measured
-    matrix multiplication rate, in the same precision, that training reaches; the count takes products with the padding in, which a good
-    convolution leaves out, so that model 7, whose kernels are large, can come out above 1. `load`: load average when it began (None on
-    Windows). Raises ValueError for a name that is not known."""
+    precision: of ours and of the limit; "" = "bfloat16" where the machine has it in hardware, else "float32".
+    Returns `model, images_per_second, plain_images_per_second, ratio` (ours to plain), `limit_share` (ours to the limit; also under its
+    former name `matmul_share`), `precision`, `layout` and `load`, the load average when it began (None on Windows). Raises
+    ValueError for a name that is not known, or a format that the machine lacks."""
     import cv2
 
-    from labkit import synthetic, training
+    from labkit import models, synthetic, training
 
     if name not in CASES:
         raise ValueError(f"model '{name}': expected one of {', '.join(CASES)}")
     case = CASES[name]
+    precision = precision or ("bfloat16" if training.has_bfloat16(training.best_device()) else "float32")
+    model, _ = training.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), training.best_device(), precision)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     faces = synthetic.make(n, size=case.file_size, colour=case.channels == 3)
     with tempfile.TemporaryDirectory() as folder:
         for i, image in enumerate(faces.images):
             cv2.imwrite(str(Path(folder) / f"{i:05d}.jpg"), image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-        results = take_turns(case, Path(folder), faces.targets["smile"], rounds, case.batches)
-    precision = training.fast_precision(training.best_device())
-    ours = statistics.median(r["ours"] for r in results)
+        results = take_turns(case, Path(folder), faces.targets["smile"], precision, rounds, case.batches)
+    share = round(statistics.median(r["ours"] / r["limit"] for r in results), 3)
     return {
         "model": name,
-        "images_per_second": round(ours, 1),
+        "images_per_second": round(statistics.median(r["ours"] for r in results), 1),
         "plain_images_per_second": round(statistics.median(r["plain"] for r in results), 1),
         "ratio": round(statistics.median(r["ours"] / r["plain"] for r in results), 2),
-        "matmul_share": round(ours * training_operations(case) / matmul_rate(precision), 3),
+        "limit_share": share,
+        "matmul_share": share,
         "precision": precision,
+        "layout": training.layout_of(model, precision),
         "load": load,
     }
 
@@ -278,7 +272,7 @@ def bench_webcam(frames: int = 100) -> dict:
     for i in range(frames + 5):  # the first build kernels
         frame = one_face(i / 25)
         marks = [time.perf_counter()]
-        found = watcher.find(frame)
+        found = watcher.find(frame, i / 25)
         marks.append(time.perf_counter())
         seen = watcher.say(frame, found, i / 25)
         marks.append(time.perf_counter())

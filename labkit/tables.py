@@ -171,12 +171,17 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "provenance": provenance(flat) if flat else measured_now(),
         "rows": sorted({r.key for r in flat}),
     }
-    texts = {".csv": frame.to_csv(index=False, float_format="%.6g"), ".md": markdown(frame), ".tex": latex(frame)}
+    texts = {".csv": frame.to_csv(index=False, float_format=_digits), ".md": markdown(frame), ".tex": latex(frame)}
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():
         temporary = folder / f".{table.id}{suffix}.tmp"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(folder / f"{table.id}{suffix}")
     return folder / f"{table.id}.csv"
+
+
+def _digits(value: float) -> str:
+    """Six digits, but counts, such as parameters, whole."""
+    return f"{value:.0f}" if abs(value) >= 1e5 else f"{value:.6g}"
 
 
 def _text(table: Table) -> str:

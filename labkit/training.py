@@ -199,8 +199,8 @@ def prepare(model, device: torch.device, precision: str):
 
 
 def to_batch(images: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in 0..1."""
-    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in 0..1; the pixels stay where they lie, which is the channels_last layout."""
+    return images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
 def loss(logits: dict, targets: dict, label_smoothing: float = 0.0, kind: str = "cross_entropy") -> torch.Tensor:
@@ -337,7 +337,7 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
             total = torch.zeros((), device=device)
             model.train()
             for index in batches(order, config.batch_size):
-                batch = augment.augment(to_batch(images[index]), config.augment, generator)
+                batch = augment.augment(to_batch(images.index_select(0, index)), config.augment, generator)
                 batch_labels = {name: values[index] for name, values in labels.items()}
                 total += len(index) * step(model, batch, batch_labels, optimizer, context, config.label_smoothing, config.loss)
                 scheduler.step()

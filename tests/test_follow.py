@@ -1,5 +1,6 @@
 """Who is who from frame to frame, what is said of whom, and when nothing is."""
 
+import itertools
 import math
 
 import cv2
@@ -25,11 +26,12 @@ def numbers(monkeypatch):
     """`numbers(frames)`: the numbers of the faces seen in each of these frames, lists of faces, at 10 frames a second."""
 
     def follow_all(frames, **options):
-        watcher = follow.Watcher({}, **options)
-        given = iter(frames)
-        monkeypatch.setattr(detect, "find_faces", lambda *_: next(given))
+        watcher, shown = follow.Watcher({}, **options), []
         frame = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
-        return [[seen.number for seen in watcher.watch(frame, i / 10)] for i in range(len(frames))]
+        for i, given in enumerate(frames):
+            monkeypatch.setattr(detect, "find_faces", lambda *_, given=given, **__: given)
+            shown.append([seen.number for seen in watcher.watch(frame, i / 10)])
+        return shown
 
     return follow_all
 
@@ -59,6 +61,32 @@ def test_who_stays_keeps_the_number_when_one_leaves_and_another_comes(numbers, l
     """The best pairs of all must not give the one who left somebody else's face, and that one the newcomer's."""
     frames = [[face(380), left]] * 2 + [[face(382), came]] * 2
     assert [seen[0] for seen in numbers(frames)[1:]] == [1, 1, 1]
+
+
+def test_the_whole_frame_is_searched_now_and_then_and_when_a_face_is_lost(monkeypatch):
+    asked, there = [], [face(100)]
+    monkeypatch.setattr(detect, "find_faces", lambda *_, near=None: asked.append(near) or list(there))
+    watcher, frame = follow.Watcher({}), np.zeros((480, 640, 3), np.uint8)
+    for i in range(7):  # 25 frames a second
+        watcher.find(frame, i / 25)
+    assert [near is None for near in asked] == [True, False, False, False, False, True, False]
+    there.clear()
+    asked.clear()
+    assert watcher.find(frame, 7 / 25) == [] and [near is None for near in asked] == [False, True], "lost: looked for everywhere at once"
+    watcher.find(frame, 8 / 25)
+    assert asked[2:] == [None], "with nobody to follow every frame is searched"
+    watcher.find(frame, 0.0)
+    assert asked[3:] == [None], "a film that begins again"
+
+
+def test_where_a_face_was_it_is_found_again():
+    frames = [frame for frame, _ in itertools.islice(camera.film(), 0, 12, 3)]
+    watcher = follow.Watcher({})
+    for i, frame in enumerate(frames):
+        followed, searched = watcher.find(frame, i / 25), detect.find_faces(frame, 60)
+        assert len(followed) == len(searched) == 2
+        for one, other in zip(followed, searched):
+            np.testing.assert_allclose(one.eyes, other.eyes, atol=0.04 * other.box[3])
 
 
 def test_one_who_jumps_across_the_picture_is_another(numbers):
@@ -103,7 +131,7 @@ def test_two_networks_that_say_the_same_thing_are_refused(networks):
 
 
 def test_nothing_is_predicted_of_a_face_that_cannot_be_judged(networks, monkeypatch):
-    monkeypatch.setattr(detect, "find_faces", lambda *_: [face(100, height=30)])
+    monkeypatch.setattr(detect, "find_faces", lambda *_, **__: [face(100, height=30)])
     watcher = follow.Watcher(networks, sure=1)
     (seen,) = watcher.watch(np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8), 0.0)
     assert (seen.problem, seen.said, seen.probabilities) == ("too small", {}, {})

@@ -289,3 +289,18 @@ def test_normalisation_stands_before_or_after_the_activation():
 def test_a_slip_in_the_layers_is_named(text):
     with pytest.raises(ValueError, match=rf"layer [12] of '{text}': expected CkK .*, got '"):
         models.find(text)
+
+
+@pytest.mark.parametrize("name", ["smile-final", "emotion-2", "emotion-7"])
+def test_a_fused_network_gives_the_same_answers(name):
+    """In front of the activation the normalisation is gone, behind it (model 7) it has to stay."""
+    network = models.build(name, {"label": 3}, in_channels=1, seed=1)
+    images = torch.rand(4, 1, 64 if name == "smile-final" else 48, 64 if name == "smile-final" else 48)
+    network.train()(images)  # statistics that are not 0 and 1
+    network.eval()
+    fused = models.fused(network)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(images)["label"], network(images)["label"], atol=1e-4, rtol=1e-4)
+    left = sum(isinstance(layer, torch.nn.BatchNorm2d) for layer in fused.features)
+    assert left == (2 if name == "emotion-7" else 0)
+    assert any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.features), "the network itself stays as it is"

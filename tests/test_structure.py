@@ -46,7 +46,7 @@ ALLOWED = {
     # reports
     "plan": "runs",
     "figures": "",
-    "follow": "detect faces training",
+    "follow": "detect faces models training",
     "camera": "figures follow panels pictures synthetic",
     "explain": "models training",
     "saliency": "explain",

@@ -141,7 +141,7 @@ def test_scale_standard_is_that_of_the_training_images(make_faces):
 def test_images_become_batches():
     images = torch.arange(2 * 3 * 4 * 3, dtype=torch.uint8).view(2, 3, 4, 3)
     batch = training.to_batch(images)
-    assert batch.shape == (2, 3, 3, 4) and batch.dtype == torch.float32 and batch.is_contiguous()
+    assert batch.shape == (2, 3, 3, 4) and batch.dtype == torch.float32 and batch.is_contiguous(memory_format=torch.channels_last)
     assert batch[1, 2, 0, 3] == images[1, 0, 3, 2] / 255
     grey = images[..., :1]
     assert training.to_batch(grey).shape == (2, 1, 3, 4) and grey.flatten()[1] == 3  # the images themselves stay
