@@ -1,15 +1,13 @@
 """Makes the screenshots of README.md, in a real JupyterLab: python docs/screenshots.py. Needs Chromium; the faces are drawn."""
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
+from labkit import browser
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-import browser  # noqa: E402
 
 
 def widget(page, label: str):

@@ -171,6 +171,9 @@ def bench(
     precision: Annotated[str, typer.Option(help="float32 or bfloat16; default bfloat16 where the machine has it.")] = "",
     workers: Annotated[int, typer.Option(help="Measure instead what so many workers gain on a table of 8 short rows.", min=0)] = 0,
     webcam: Annotated[bool, typer.Option("--webcam", help="Measure instead a frame of the webcam, beside Haar and plain models.")] = False,
+    widgets: Annotated[
+        bool, typer.Option("--widgets", help="Measure instead slider to picture in a browser, beside a bare picture.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32) and beside forward and
@@ -181,9 +184,16 @@ def bench(
         r = bench.bench_webcam()
         text = (
             f"a frame of 640x480 with one face on one core: {r['webcam_ms']} ms (find {r['find_ms']}, classify {r['classify_ms']}, "
-            f"draw {r['draw_ms']}); Haar and plain models {r['plain_ms']} ms, ratio {r['ratio']} (load {r['load'] or 0:.1f} at the start)"
+            f"draw {r['draw_ms']}; nine of ten below {r['slow_ms']}); Haar and plain models {r['plain_ms']} ms, ratio {r['ratio']} "
+            f"(load {r['load'] or 0:.1f} at the start)"
         )
         return show(r, as_json, text)
+    if widgets:
+        from labkit import bench_widgets
+
+        r = bench_widgets.bench_widgets()
+        lines = [f"{name}: {row['ms']} ms, bare picture {row['bare_ms']} ms, ratio {row['ratio']}" for name, row in r["widgets"].items()]
+        return show(r, as_json, "\n".join(lines))
     if workers:
         r = bench.bench_workers(workers)
         text = (

@@ -56,7 +56,14 @@ def _table(path: Path) -> dict:
     columns, lines = [columns[i] for i in filled], [[line[i] for i in filled] for line in lines]
     cells = [[_cell(column, text) for column, text in zip(columns, line)] for line in lines]
     numeric = [column for i, column in enumerate(columns) if all(line[i]["number"] or not line[i]["text"] for line in cells)]
-    return {**notes, "columns": columns, "numeric": numeric, "lines": cells, "provenance_line": _provenance_line(notes["provenance"])}
+    return {
+        "mixed": [],
+        **notes,
+        "columns": columns,
+        "numeric": numeric,
+        "lines": cells,
+        "provenance_line": _provenance_line(notes["provenance"]),
+    }
 
 
 def _cell(column: str, text: str) -> dict:

@@ -6,6 +6,7 @@ cent; what is missing is empty. With several measures their names stand in front
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,51 @@ def compare(table: Table, results: list, published: dict[str, float], part: str 
             }
         )
     return pd.DataFrame(lines)
+
+
+def paired(table: Table, results: list, column: str, first: str, second: str) -> pd.DataFrame:
+    """What one choice does: a line for each two rows that differ in the label `column` alone, `first` in one and `second` in the other.
+
+    Columns: the other labels; `<first>_ours` and `<second>_ours`, mean accuracies (test, or validation where nothing is tested) over the
+    seeds that both have; the mean `difference` (first - second), `low` and `high` of its 95 % interval; `seeds`; and `<first>_seconds`
+    and `<second>_seconds` of one training. Rows of which fewer than two seeds can be paired are left out."""
+    groups: dict[tuple, dict] = {}
+    for row, of_row in zip(table.rows, results):
+        others = tuple((name, value) for name, value in row.labels.items() if name != column)
+        groups.setdefault(others, {})[row.labels[column]] = {r.spec["seed"]: r for r in of_row if not r.error}
+    lines = []
+    for others, of_choice in groups.items():
+        pair = [of_choice.get(first, {}), of_choice.get(second, {})]
+        seeds = sorted(set(pair[0]) & set(pair[1]))
+        if len(seeds) < 2:
+            continue
+        values = np.array([[r[s].value(part="test" if "test" in r[s].metrics else "validation") for s in seeds] for r in pair])
+        seconds = [round(float(np.mean([r[s].seconds for s in seeds])), 1) for r in pair]
+        low, high = metrics.interval(values[0] - values[1])
+        line = dict(others) | {f"{first}_ours": values[0].mean(), f"{second}_ours": values[1].mean()}
+        line |= {"difference": float((values[0] - values[1]).mean()), "low": low, "high": high, "seeds": len(seeds)}
+        lines.append(line | {f"{first}_seconds": seconds[0], f"{second}_seconds": seconds[1]})
+    return pd.DataFrame(lines)
+
+
+def mixed(table: Table, results: list) -> list[str]:
+    """What the rows of a table differ in although neither a label nor a measure of it says so: a sentence each, [] where all agree."""
+    done = [r for of_row in results for r in of_row if not r.error]
+    told = {name for row in table.rows for name in row.labels} | set(table.settings.get("measures", ()))
+    fields = {
+        "precision": ("number format", lambda r: r.precision),
+        "layout": ("memory layout, which moves figures by rounding alone", lambda r: r.layout or "not recorded"),
+        "epochs": ("epochs", lambda r: r.spec["config"]["epochs"]),
+        "device": ("device", lambda r: r.device),
+        "torch": ("version of torch", lambda r: r.versions.get("torch")),
+    }
+    sentences = []
+    for field, (name, value) in fields.items():
+        counts = Counter(str(value(r)) for r in done)
+        if len(counts) > 1 and field not in told:
+            each = ", ".join(f"{what} ({n} trainings)" for what, n in sorted(counts.items()))
+            sentences.append(f"The rows differ in {name}: {each}.")
+    return sentences
 
 
 def _label(value) -> str:
@@ -170,6 +216,7 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "comparable": table.profile == "full" and all(r.spec["data"]["name"] != "builtin" for r in flat),
         "provenance": provenance(flat) if flat else measured_now(),
         "rows": sorted({r.key for r in flat}),
+        "mixed": mixed(table, results),
     }
     texts = {".csv": frame.to_csv(index=False, float_format=_digits), ".md": markdown(frame), ".tex": latex(frame)}
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():

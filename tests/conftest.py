@@ -1,9 +1,17 @@
 """Fixtures that several test files share."""
 
+import os
+
 import numpy as np
 import pytest
 
+from labkit import browser
 from labkit.faces import FaceSet
+
+needs_browser = pytest.mark.skipif(
+    browser.executable() is None and os.environ.get("LABKIT_BROWSER_TESTS") != "required",  # as .ci/run sets it: fail, never skip
+    reason=browser.MISSING,
+)
 
 
 def _make_faces(n=48, size=16, channels=1, seed=0) -> FaceSet:

@@ -1,6 +1,7 @@
 """The runner and its pages, on tiny notebooks with one fault each."""
 
 import json
+import os
 
 import nbformat
 import pytest
@@ -51,6 +52,69 @@ def test_only_what_changed_is_run_again(house):
     assert (bad.state, good.state) == ("done", "unchanged")
     (bad, good), _ = report(house, force=True)
     assert (bad.state, good.state) == ("done", "done")
+
+
+NOTES = json.dumps(
+    {"id": "t", "title": "T", "text": "", "rows": ["1"], "comparable": False, "provenance": {"rows": 0, "failed": []}, "mixed": ["Mixed."]}
+)
+
+
+def test_what_was_written_is_part_of_what_stays_unchanged(house):
+    """A table, figure or row that was deleted, and package code or weights that changed, are made again."""
+    plan_file = house / "reports" / "plan.toml"
+    text = plan_file.read_text(encoding="utf-8").replace("[table]\n[figure]", '[table.t]\nlab = "smile"\n[figure.f]\nlab = "smile"')
+    plan_file.write_text(text, encoding="utf-8")
+    folder = house / "reports" / "quick"
+    files = {f"tables/t.{kind}": "x" for kind in ("csv", "md", "tex")} | {
+        "tables/t.json": NOTES,
+        "rows/1.json": "{}",
+        "figures/f.png": "p",
+    }
+    code = "import pathlib\n" + "\n".join(
+        f"p = pathlib.Path({str(folder / name)!r}); p.parent.mkdir(parents=True, exist_ok=True); p.write_text({content!r})"
+        for name, content in files.items()
+    )
+    write(house / "notebooks", "good", code)
+    report(house)
+    for name in files:
+        (_, good), _ = report(house)
+        assert good.state == "unchanged"
+        (folder / name).unlink()
+        (_, good), _ = report(house)
+        assert good.state == "done" and (folder / name).exists(), name
+
+
+def test_notebooks_run_side_by_side_each_with_its_share_of_the_cores(house, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(reports.os, "cpu_count", lambda: 6)
+    wait = (
+        "import os, pathlib, time\nprint('threads', os.environ.get('OMP_NUM_THREADS'))\nhere = pathlib.Path({!r})\n(here / '{}').touch()\n"
+    )
+    wait += "end = time.time() + 60\nwhile not (here / '{}').exists(): assert time.time() < end; time.sleep(0.05)"
+    write(house / "notebooks", "bad", wait.format(str(house), "a", "b"))
+    write(house / "notebooks", "good", wait.format(str(house), "b", "a"))
+    (bad, good), said = report(house, jobs=2)
+    assert (bad.state, good.state) == ("done", "done"), "each waited for the other"
+    assert said[0] == "2 notebooks, 2 at a time" and "OMP_NUM_THREADS" not in os.environ
+    assert "threads 3" in (house / "reports" / "quick" / "notebooks" / "good.html").read_text(encoding="utf-8")
+
+
+def test_a_kernel_that_dies_stops_no_other_notebook(house, monkeypatch):
+    write(house / "notebooks", "bad", "import os\nos._exit(1)")
+    (bad, good), _ = report(house)
+    assert (bad.state, good.state) == ("failed", "done") and "died" in bad.error
+    import papermill
+
+    execute = papermill.execute_notebook
+
+    def dead_at_its_start(source, *arguments, **options):
+        if "bad" in source:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return execute(source, *arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", dead_at_its_start)
+    (bad, good), _ = report(house, force=True)
+    assert bad.error == "RuntimeError: Kernel died before replying to kernel_info" and good.state == "done"
 
 
 def test_output_of_a_notebook_is_escaped_on_its_page(house):

@@ -55,6 +55,8 @@ ALLOWED = {
     "tables": "plan metrics runs",
     "pages": "",
     "reports": "plan pages figures runs",
+    "browser": "",
+    "bench_widgets": "browser",
     "bench": "synthetic augment models training runs camera evaluation follow",
     "doctor": "datasets training",
     "torchvision_on_cpu": "",

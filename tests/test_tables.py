@@ -4,13 +4,16 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from labkit import plan, runs, tables
+from labkit import metrics, plan, runs, tables
 
+REAL_REPORTS = Path(__file__).resolve().parents[1] / "reports"
 PLAN = """
 [lab.smile.spec]
 model = "smile-base"
@@ -392,3 +395,49 @@ def test_a_part_that_is_kept_back_has_empty_figures(table):
     line = tables.build(two, [[kept_back]], measures).iloc[0]
     assert (line["train_accuracy_ours"], line["train_accuracy_seeds"]) == (0.9, 1)
     assert line["test_accuracy_ours"] is None and line["test_accuracy_seeds"] == 0 and line["test_accuracy_published"] == 0.8
+
+
+# What differs, and pairs
+
+
+def test_what_rows_differ_in_is_said_above_the_table(table, tmp_path):
+    one = table("compared")
+    results = [[result(spec) for spec in row.specs] for row in one.rows]
+    assert tables.mixed(one, results) == []
+    results[1] = [replace(r, precision="bfloat16", layout="channels_last") for r in results[1]]
+    said = tables.mixed(one, results)
+    n, m = len(results[1]), sum(map(len, results)) - len(results[1])
+    assert said[0] == f"The rows differ in number format: bfloat16 ({n} trainings), float32 ({m} trainings)."
+    assert "not recorded" in said[1] and len(said) == 2
+    labelled = replace(one, rows=tuple(replace(row, labels=row.labels | {"precision": str(i)}) for i, row in enumerate(one.rows)))
+    assert [s.split(":")[0] for s in tables.mixed(labelled, results)] == [said[1].split(":")[0]], "then it is what the table is about"
+
+
+def test_pairs_are_compared_seed_by_seed(table):
+    base = table("compared")
+    rows = tuple(replace(row, labels={"network": "a", "precision": p}) for row, p in zip(base.rows, ("float32", "bfloat16")))
+    both = replace(base, rows=rows)
+    results = [
+        [result(spec, accuracy=a, seconds=s) for spec, a in zip(row.specs, of)]
+        for row, of, s in zip(rows, ([0.5, 0.6, 0.7], [0.6, 0.6, 0.75]), (4, 2))
+    ]
+    (line,) = tables.paired(both, results, "precision", "bfloat16", "float32").to_dict("records")
+    low, high = metrics.interval([0.1, 0.0, 0.05])
+    assert line["network"] == "a" and line["seeds"] == 3 and (line["bfloat16_seconds"], line["float32_seconds"]) == (2, 4)
+    assert [line[c] for c in ("bfloat16_ours", "float32_ours", "difference", "low", "high")] == pytest.approx([0.65, 0.6, 0.05, low, high])
+    results[0] = [result(spec, error="ValueError: no") for spec in rows[0].specs]
+    assert tables.paired(both, results, "precision", "bfloat16", "float32").empty
+
+
+@pytest.mark.parametrize("id", plan.read_plan(REAL_REPORTS)["table"])
+def test_no_committed_table_mixes_number_formats(id):
+    """The rows that a fresh clone goes on from, found without any data."""
+    real = plan.read_table(id, "full", data_dir="no data", reports_dir=REAL_REPORTS)
+    kept = {row.key: row for row in map(real.store._read, sorted(real.store.rows.glob("*.json"))) if not row.error}
+    by_spec = {runs.RunSpec.from_dict(row.spec).key(""): row for row in kept.values()}
+    found = [[by_spec.get(spec.key("")) for spec in row.specs] for row in real.rows]
+    missing = [row.labels for row, of_row in zip(real.rows, found) if not all(of_row)]
+    assert not missing, f"trained by the plan, but not committed: {missing[:3]}"
+    wrong = [r.key for row, of_row in zip(real.rows, found) for r, spec in zip(of_row, row.specs) if r.precision != spec.config.precision]
+    assert not wrong
+    assert not [sentence for sentence in tables.mixed(real, found) if "number format" in sentence]

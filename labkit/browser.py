@@ -1,4 +1,4 @@
-"""Chromium on a real JupyterLab, for the tests of the widgets and for `docs/screenshots.py`."""
+"""Chromium on a real JupyterLab: for `bench --widgets`, for the tests of the widgets and for the screenshots of README."""
 
 import base64
 import contextlib
@@ -12,9 +12,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MISSING = f"no browser: looked for {', '.join(BROWSERS)} on PATH; install one, or name it in LABKIT_BROWSER"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 SETTINGS = {
@@ -30,16 +29,16 @@ def executable() -> str | None:
     return next(filter(None, map(shutil.which, (*named, *BROWSERS))), None)
 
 
-needed = pytest.mark.skipif(
-    executable() is None and os.environ.get("LABKIT_BROWSER_TESTS") != "required",  # as .ci/run sets it: fail, never skip
-    reason=f"no browser: looked for {', '.join(BROWSERS)} on PATH; install one, or name it in LABKIT_BROWSER",
-)
-
-
 @contextlib.contextmanager
 def chromium(width: int = 1400, height: int = 900, scale: float = 1, flags: list[str] | None = None):
-    """A page in a new browser, whose console's errors are collected in `page.faults`."""
-    from playwright.sync_api import sync_playwright
+    """A page in a new browser, whose console's errors are collected in `page.faults`. Raises OSError where the machine has no browser
+    or the package playwright, which drives it, is missing."""
+    if executable() is None:
+        raise OSError(MISSING)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError as error:
+        raise OSError("the package playwright drives the browser and is not installed: pip install playwright") from error
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS + (flags or []))
@@ -68,12 +67,12 @@ def jupyterlab(folder: Path, threads: int = 2):
     for name, setting in SETTINGS.items():
         path = own / "jupyterlab_settings_dir" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(setting)
-    with (own / "log").open("w") as log:
+        path.write_text(setting, encoding="utf-8")
+    with (own / "log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_until(lambda: _answers(f"{address}/api/status?token={token}"), 60, lambda: (own / "log").read_text()[-2000:])
+        _wait_until(lambda: _answers(f"{address}/api/status?token={token}"), 60, lambda: (own / "log").read_text(encoding="utf-8")[-2000:])
         yield lambda path: f"{address}/lab/tree/{path}?token={token}&reset"
     finally:
         server.terminate()
@@ -111,7 +110,7 @@ def run_all(page, address: str, seconds: float) -> None:
     assert failed.count() == 0, failed.first.inner_text()
 
 
-def press(page, control, key: str, image) -> float:
+def press(page, control, image, key: str) -> float:
     """Press a key on a focused control; returns the milliseconds from the key to the new picture, decoded, in `image`."""
     image.evaluate(
         """image => { let start = 0;
