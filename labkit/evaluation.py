@@ -69,9 +69,10 @@ def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="d
         if split not in there:
             raise ValueError(f"split '{split}': {faces.source} has {', '.join(there) or 'no official splits'}")
         faces = faces.take(faces.split == split)
-    targets = [target for target in network.heads if target in faces.targets]
+    targets = [target for target in network.heads if target in faces.targets and faces.labelled(target).any()]
     if not targets:
-        raise ValueError(f"{faces.source} has labels for {', '.join(faces.targets)}; the network predicts {', '.join(network.heads)}")
+        there = [target for target in faces.targets if faces.labelled(target).any()]
+        raise ValueError(f"{faces.source} has labels for {', '.join(there)}; the network predicts {', '.join(network.heads)}")
     training.predict(network, faces.images[:8], mirror=about["mirror"])  # the first call builds kernels
     start = time.perf_counter()
     predicted = training.predict(network, faces.images, mirror=about["mirror"])
@@ -82,7 +83,8 @@ def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="d
         labels, probabilities = labels_for(faces, target, about["classes"][target]), predicted[target]
         measure = metrics.multilabel if target in network.multilabel else metrics.classification
         measured[target] = measure(labels, probabilities, about["classes"][target])
-        rest = measure(labels[~copies], probabilities[~copies], about["classes"][target]) if not copies.all() else None
+        others = faces.labelled(target) & ~copies
+        rest = measure(labels[others], probabilities[others], about["classes"][target]) if others.any() else None
         measured[target]["without_copies"] = rest
     return {
         "weights": str(weights),

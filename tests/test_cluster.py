@@ -98,3 +98,33 @@ def test_what_workers_gain_is_measured():
     workers, one_core, rounding = found["seconds_workers"], found["seconds_one_core"], 0.051
     assert (workers - rounding) / (one_core + rounding) - 0.01 <= found["ratio"] <= (workers + rounding) / (one_core - rounding) + 0.01
     assert min(found["seconds_one_core"], found["seconds_all_cores"], found["seconds_workers"]) > 0
+
+
+def test_nobody_else_on_the_machine_can_use_the_scheduler():
+    """Whoever reaches a Dask scheduler runs code in its user's name; this one asks for a certificate that was made for one call."""
+    from dask.distributed import Client
+
+    with cluster.connect(1) as client:
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:") and client.submit(sum, (1, 2)).result() == 3
+        for other in (address, address.replace("tls://", "tcp://")):
+            with pytest.raises((OSError, TypeError, ValueError)):
+                Client(other, timeout=2)
+
+
+def cannot_be_unpacked():
+    class Thing:
+        def __reduce__(self):
+            return (int, ("not a number",))
+
+    return Thing()
+
+
+def test_a_result_that_cannot_be_unpacked_stops_no_other():
+    with cluster.connect(1) as client:
+        outcomes = {name: (value, error) for name, value, error in cluster.each(client, _either, {"bad": (True,), "good": (False,)})}
+    assert outcomes["good"] == (7, None) and outcomes["bad"][0] is None and isinstance(outcomes["bad"][1], Exception)
+
+
+def _either(bad):
+    return cannot_be_unpacked() if bad else 7

@@ -97,6 +97,21 @@ def test_what_does_not_fit_is_named(kept, data_dir):
         evaluation.evaluate(weights, animals, data_dir=data_dir)
 
 
+def test_copies_are_found_and_targets_without_a_label_left_out(kept, data_dir, monkeypatch):
+    """Whatever this CPU made of the pictures' last bit."""
+    _, _, published = kept
+    faces = datasets.load("folders", data_dir, size=32, view="photo")
+    moved = np.clip(faces.images.astype(int) + np.random.default_rng(0).integers(-1, 2, faces.images.shape), 0, 255).astype(np.uint8)
+    targets = faces.targets | {"mood": np.full(40, -1)}
+    other = FaceSet(moved, targets, faces.classes | {"mood": ("a", "b")}, source="moved")
+    monkeypatch.setattr(evaluation, "read_faces", lambda *_: other)
+    assert evaluation.evaluate(published, "folders", data_dir=data_dir)["copies"] == 30
+    none = FaceSet(moved, {"smile": np.full(40, -1), "mood": np.zeros(40, np.int64)}, other.classes, source="nobody labelled")
+    monkeypatch.setattr(evaluation, "read_faces", lambda *_: none)
+    with pytest.raises(ValueError, match="nobody labelled has labels for mood; the network predicts smile"):
+        evaluation.evaluate(published, "folders", data_dir=data_dir)
+
+
 def test_colours_follow_the_network(kept, data_dir):
     about = {"size": 48, "view": "photo", "channels": 1}
     assert evaluation.read_faces("folders", about, data_dir).images.shape == (40, 48, 48, 1)

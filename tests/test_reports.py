@@ -62,7 +62,9 @@ NOTES = json.dumps(
 def test_what_was_written_is_part_of_what_stays_unchanged(house):
     """A table, figure or row that was deleted, and package code or weights that changed, are made again."""
     plan_file = house / "reports" / "plan.toml"
-    text = plan_file.read_text(encoding="utf-8").replace("[table]\n[figure]", '[table.t]\nlab = "smile"\n[figure.f]\nlab = "smile"')
+    text = plan_file.read_text(encoding="utf-8").replace(
+        "[table]\n[figure]", '[table.t]\nlab = "smile"\n[figure.f]\nlab = "smile"\ncaption = "F"'
+    )
     plan_file.write_text(text, encoding="utf-8")
     folder = house / "reports" / "quick"
     files = {f"tables/t.{kind}": "x" for kind in ("csv", "md", "tex")} | {
