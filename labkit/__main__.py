@@ -110,6 +110,9 @@ def report(
     workers: Annotated[int, typer.Option(help="Rows trained at once on this machine; the cores are shared out.", min=1)] = 1,
     scheduler: Annotated[str, typer.Option(help="Address of a Dask cluster that trains instead, e.g. tcp://host:8786.")] = "",
     jobs: Annotated[int | None, typer.Option(help="Notebooks run side by side. [default: one a core in quick, 1 in full]", min=1)] = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="Train the plan's long rows instead, one thread, lowest priority.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Run every notebook and train every row anew.")] = False,
     data_dir: DataDir = DATA_DIR,
     reports_dir: Annotated[Path, typer.Option(help="Where plan.toml lies and results go.")] = REPORTS_DIR,
@@ -121,6 +124,10 @@ def report(
     from labkit import reports
 
     labs = [lab.strip() for lab in only.split(",") if lab.strip()] or None
+    if background:
+        from labkit import background as rows
+
+        raise typer.Exit(bool(rows.train(profile, labs, data_dir, reports_dir, say)))
     made = reports.report(profile, labs, data, data_dir, reports_dir, force, workers, scheduler, jobs, say)
     failed = [o for o in made.notebooks if o.state == "failed"]
     unchanged = sum(o.state == "unchanged" for o in made.notebooks)
@@ -178,6 +185,13 @@ def bench(
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32) and beside forward and
     backward alone, in one run."""
+    from labkit import background
+
+    with background.measuring():
+        _bench(model, rounds, precision, workers, webcam, widgets, as_json)
+
+
+def _bench(model: str, rounds: int, precision: str, workers: int, webcam: bool, widgets: bool, as_json: bool) -> None:
     from labkit import bench
 
     if webcam:

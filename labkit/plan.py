@@ -14,17 +14,19 @@ from pathlib import Path
 from labkit import runs
 
 PROFILES = ("quick", "full")
-SETTINGS = ("spec", "profile", "seeds", "grid")  # of a row; all its other values are labels
+SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
 WHOLE = ("data", "split", "augment")  # settings that are replaced as a whole
 BUILTIN_IMAGES = 4000  # as many as GENKI-4K has, where built-in faces stand in for a data set
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: `labels` name it (column -> value), `specs` make it, one a seed, and one a fold with `k_fold`."""
+    """One row of a table: `labels` name it (column -> value), `specs` make it, one a seed, and one a fold with `k_fold`. background: it
+    takes so long that `labkit.background` trains it; until then the table goes without it."""
 
     labels: dict
     specs: tuple[runs.RunSpec, ...]
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ def folder_of(reports_dir: str | Path, profile: str, data: str = "") -> Path:
     return Path(reports_dir) / (f"{profile}-{data}" if data else profile)
 
 
-def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../data", reports_dir="../reports") -> Table:
+def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../data", reports_dir="../reports", whole=False) -> Table:
     """The table `id`, its rows as specs; no rows where the plan says `measured`: a notebook times something itself. `data`
-    names a data set to use in place of the profile's own. Raises ValueError for a table or profile that does not exist."""
+    names a data set to use in place of the profile's own. whole: also the background rows that are not kept yet. Raises ValueError
+    for a table or profile that does not exist."""
     check_profile(profile)
     plan = read_plan(reports_dir)
     if id not in plan["table"]:
@@ -85,7 +88,7 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
     if settings.get("measured"):
         return Table(id, profile, settings, (), folder, store, str(data_dir))
     grid, rows = of_profile.get("grid", settings.get("grid", {})), []
-    for labels, changes, of_grid, seeds in _rows(settings.get("row", [{}]), grid, profile):
+    for labels, changes, of_grid, seeds, background in _rows(settings.get("row", [{}]), grid, profile):
         seeds = of_profile.get("seeds") or seeds or settings.get("seeds", [0])
         spec = merge(merge(merge(base, changes), of_profile.get("spec", {})), of_grid)
         if data:
@@ -96,10 +99,11 @@ def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../dat
                 spec["split"] = {"kind": "random", "test": 0.2, "validation": 0.2}
         images = data or of_profile.get("images")
         labels = labels | ({"images": images} if images and "images" in labels else {})
-        row = Row(labels, tuple(runs.RunSpec.from_dict(each) for seed in seeds for each in _folds({**spec, "seed": seed})))
+        row = Row(labels, tuple(runs.RunSpec.from_dict(each) for seed in seeds for each in _folds({**spec, "seed": seed})), background)
         if row not in rows:  # with other data than its own, whole photographs and face crops are the same
             rows.append(row)
     _check_labels(id, rows)
+    rows = [row for row in rows if whole or not row.background or all(runs.is_kept(spec, store, data_dir) for spec in row.specs)]
     return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
 
 
@@ -140,8 +144,8 @@ def _check_labels(id: str, rows: list[Row]) -> None:
 
 
 def _rows(rows: list[dict], grid: dict, profile: str):
-    """(labels, changes of the row, changes of the grid, seeds of its own or None) of every row of this profile, times every combination
-    of the grid (`config.learning_rate` -> values), the table's or its own."""
+    """(labels, changes of the row, changes of the grid, seeds of its own or None, background) of every row of this profile, times every
+    combination of the grid (`config.learning_rate` -> values), the table's or its own."""
     for row in rows:
         if row.get("profile", profile) != profile:
             continue
@@ -155,4 +159,4 @@ def _rows(rows: list[dict], grid: dict, profile: str):
                     place = place.setdefault(table, {})
                 place[name] = value
             named = {path.split(".")[-1]: value for path, value in zip(own, values)}
-            yield {**labels, **named}, row.get("spec", {}), of_grid, row.get("seeds")
+            yield {**labels, **named}, row.get("spec", {}), of_grid, row.get("seeds"), row.get("background", False)

@@ -216,7 +216,7 @@ def _first_training(options: str, data_dir: str):
     return _train(spec, faces_of(spec, data_dir), data_dir, False)
 
 
-def _train(spec: RunSpec, faces, data_dir, progress):
+def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
     """Train a spec and measure every part; returns the model and the fields of its result."""
     parts = parts_of(spec, faces)
     train = parts["train"]
@@ -232,8 +232,8 @@ def _train(spec: RunSpec, faces, data_dir, progress):
         model.features.load_state_dict(first.features.state_dict())
         before = of_first["seconds"]
     start = time.perf_counter()
-    history = training.fit(model, train, parts.get("validation"), spec.config, spec.seed, progress=progress)
-    seconds = time.perf_counter() - start
+    history = training.fit(model, train, parts.get("validation"), spec.config, spec.seed, progress=progress, **of_fit)
+    seconds = max(time.perf_counter() - start, history.rows[-1]["seconds"])  # those before it was broken off count
     rounded = [{name: round(value, 5) for name, value in row.items()} for row in history.rows]
     return model, {
         "metrics": {name: _measure(model, part, spec) for name, part in parts.items()},
@@ -275,13 +275,21 @@ def kept(spec: RunSpec, store: Store, data_dir="data") -> RunResult | None:
     return None if result is None or result.error else result
 
 
-def train(spec: RunSpec, data_dir="data", progress: bool = True):
+def is_kept(spec: RunSpec, store: Store, data_dir="data") -> bool:
+    """Whether `kept` finds a result."""
+    try:
+        return kept(spec, store, data_dir) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def train(spec: RunSpec, data_dir="data", progress: bool = True, **of_fit):
     """Train `spec`, here and now; returns its result and its network, on the CPU, which is None where the training failed: then
-    the result says why. Keeps nothing, so that a worker elsewhere can do it."""
+    the result says why. Keeps nothing, so that a worker elsewhere can do it. of_fit: `checkpoint` and `after_epoch` of `training.fit`."""
     identity, model = "", None
     try:
         identity = identity_of(spec, data_dir)
-        model, fields = _train(spec, faces_of(spec, data_dir), data_dir, progress)
+        model, fields = _train(spec, faces_of(spec, data_dir), data_dir, progress, **of_fit)
         model = model.cpu()  # who asked may have no GPU
     except Exception as error:  # whatever is wrong with one row stops no other
         fields = {"error": traceback.format_exception_only(error)[-1].strip().split("\n")[0]}
@@ -289,14 +297,20 @@ def train(spec: RunSpec, data_dir="data", progress: bool = True):
     return RunResult(**common, **provenance(), **fields), model
 
 
-def run(spec: RunSpec, store: Store, data_dir="data", force: bool = False, progress: bool = True) -> tuple[RunResult, bool]:
+def run(
+    spec: RunSpec, store: Store, data_dir="data", force: bool = False, progress: bool = True, checkpoint: bool = False, after_epoch=None
+) -> tuple[RunResult, bool]:
     """The result of `spec`, and whether it had to be trained. Kept rows are read, others trained and kept; a training that
-    fails is kept with its error and tried again by the next call."""
+    fails is kept with its error and tried again by the next call. checkpoint: keep each epoch in `runs/<key>/checkpoint.pt` until the
+    row is whole, and go on from there; after_epoch: as `training.fit` has it."""
     result = None if force else kept(spec, store, data_dir)
     if result:
         return result, False
-    result, model = train(spec, data_dir, progress)
+    file = store.runs / spec.key(identity_of(spec, data_dir)) / "checkpoint.pt" if checkpoint else None
+    result, model = train(spec, data_dir, progress, checkpoint=file, after_epoch=after_epoch)
     store.write(result, model)
+    if file:
+        file.unlink(missing_ok=True)
     return result, True
 
 

@@ -12,9 +12,11 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from labkit import augment
+from labkit import checkpoint as checkpoints
 
 OPTIMIZERS = {
     "adam": (torch.optim.Adam, {"fused": True}),
@@ -253,6 +256,12 @@ class _EarlyStopping:
     best_epoch: int = 0
     weights: dict | None = None
 
+    def state_dict(self) -> dict:
+        return vars(self).copy()
+
+    def load_state_dict(self, state: dict) -> None:
+        vars(self).update(state)
+
     def is_over(self, row: dict, model) -> bool:
         if row["validation_loss"] < self.best_loss:
             self.best_loss, self.best_epoch = row["validation_loss"], row["epoch"]
@@ -305,13 +314,29 @@ def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
     return parts
 
 
-def fit(model, train, validation=None, config: TrainConfig | None = None, seed: int = 0, device=None, progress=True) -> History:
+def fit(
+    model,
+    train,
+    validation=None,
+    config: TrainConfig | None = None,
+    seed: int = 0,
+    device=None,
+    progress: bool = True,
+    checkpoint: Path | None = None,
+    after_epoch: Callable[[dict], bool | None] | None = None,
+) -> History:
     """Train `model` in place on the FaceSet `train`, for the targets that it has heads for.
 
-    With a FaceSet `validation` every epoch is measured on it; with `config.patience` the weights of the epoch with the
-    lowest validation loss are restored, and `History.stopped` says so. `seed` decides order, augmentation and dropout. `progress`:
-    True shows a bar. Raises ValueError where patience has no validation to watch, and FloatingPointError where the loss is
-    no longer finite.
+    validation: a FaceSet on which every epoch is measured; with `config.patience` the weights of the epoch with the lowest validation loss
+        are restored, and `History.stopped` says so.
+    seed: decides order, augmentation and dropout.
+    progress: show a bar.
+    checkpoint: a file that is written after each epoch; where it is there already, training goes on from it (`labkit.checkpoint`). It
+        must be of the same training; who gives it removes it when it is no longer needed.
+    after_epoch: told each epoch's row of the history; what it returns as True ends the training.
+
+    Raises ValueError where there is nothing to train on, patience has no validation to watch, or the device lacks the number format,
+    and FloatingPointError where the loss is no longer finite.
     """
     config = config or TrainConfig()
     if not len(train):
@@ -330,9 +355,16 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[config.schedule](step / steps))
     average = moving_average(model, config.average) if config.average else None
     stopping = _EarlyStopping(config.patience) if config.patience is not None else None
-    history, start = History(), time.perf_counter()
+    history, start, ended = History(), time.perf_counter(), False
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "average": average, "stopping": stopping}
+    parts = {name: part for name, part in parts.items() if part is not None}
     with seeded(seed, device), tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
-        for epoch in range(1, config.epochs + 1):
+        if checkpoint and (facts := checkpoints.load(checkpoint, device, generator, parts)):
+            history.rows, ended = facts["rows"], facts["ended"]
+            start -= history.rows[-1]["seconds"]
+            bar.update(len(history.rows))
+        while len(history.rows) < config.epochs and not ended:
+            epoch = len(history.rows) + 1
             order = torch.randperm(len(images), generator=generator, device=device)
             total = torch.zeros((), device=device)
             model.train()
@@ -351,8 +383,11 @@ def fit(model, train, validation=None, config: TrainConfig | None = None, seed: 
             history.rows.append(row | {"seconds": time.perf_counter() - start})
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
-            if stopping and stopping.is_over(row, average.module if average else model):
-                break
+            ended = bool(stopping and stopping.is_over(row, average.module if average else model))
+            if after_epoch and after_epoch(history.rows[-1]):
+                ended = True
+            if checkpoint:
+                checkpoints.save(checkpoint, device, generator, parts, {"rows": history.rows, "ended": ended})
     _settle(model, average, stopping, history, config)
     return history
 
@@ -362,11 +397,13 @@ def _settle(model, average, stopping, history, config) -> None:
     last = history.best_epoch = history.rows[-1]["epoch"]
     if average:
         model.load_state_dict(average.module.state_dict())
-    history.stopped = f"all {config.epochs} epochs done; the weights are those of the last"
+    all_done = f"all {config.epochs} epochs done" if last == config.epochs else f"ended after epoch {last}"
+    history.stopped = f"{all_done}; the weights are those of the last"
     if stopping:
         model.load_state_dict(stopping.weights)
         history.best_epoch = stopping.best_epoch
-        why = f"no better validation loss for {config.patience} epochs" if last < config.epochs else f"all {config.epochs} epochs done"
+        waited = last - stopping.best_epoch >= config.patience and last < config.epochs
+        why = f"no better validation loss for {config.patience} epochs" if waited else all_done
         history.stopped = f"{why}; the weights of epoch {stopping.best_epoch}, the best, are restored"
 
 

@@ -327,6 +327,70 @@ def test_with_an_average_the_average_is_what_is_validated_and_restored(make_face
     assert after == pytest.approx(min(row["validation_loss"] for row in history.rows), rel=1e-5)
 
 
+# Broken off
+
+
+BROKEN_OFF = {
+    "plain": {},
+    "everything": {"average": 0.8, "schedule": "one_cycle", "augment": {"mirror": 0.5, "noise": 0.1}, "patience": 5, "optimizer": "sgd"},
+    "patience": {"patience": 1, "learning_rate": 0.05},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_a_training_that_was_broken_off_ends_with_the_same_weights(make_faces, tmp_path, name):
+    train, validation = overfitting(make_faces)
+    config = replace(SHORT, epochs=6, **BROKEN_OFF[name])
+    net = models.Net(BLOCKS, normalise=True, dropout=0.3)
+
+    def new():
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(2)
+            return models.FaceNet(net, 1, {"side": 2})
+
+    def run(model, after_epoch=None, file=None):
+        return training.fit(model, train, validation, config, 3, "cpu", False, file, after_epoch)
+
+    def killed_after(epoch):
+        def after_epoch(row):
+            if row["epoch"] == epoch:
+                raise KeyboardInterrupt
+
+        return after_epoch
+
+    whole, broken, file = new(), new(), tmp_path / "runs" / "checkpoint.pt"
+    expected = run(whole)
+    for epoch in (1, 2, 4):  # the epoch that is broken off is begun anew
+        if epoch <= len(expected.rows):
+            with pytest.raises(KeyboardInterrupt):
+                run(new(), killed_after(epoch), file)
+    history = run(broken, file=file)
+    for (key, a), b in zip(whole.state_dict().items(), broken.state_dict().values(), strict=True):
+        assert torch.equal(a, b), key
+    losses = [[{k: v for k, v in row.items() if k != "seconds"} for row in h.rows] for h in (expected, history)]
+    assert losses[0] == losses[1] and (history.stopped, history.best_epoch) == (expected.stopped, expected.best_epoch)
+    assert [row["seconds"] for row in history.rows] == sorted(row["seconds"] for row in history.rows)
+    again = new()
+    assert run(again, file=file).stopped == expected.stopped and torch.equal(again.features[0].weight, whole.features[0].weight), "finished"
+    assert [path.name for path in file.parent.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_damaged_checkpoint_begins_anew(faces, tmp_path):
+    file = tmp_path / "checkpoint.pt"
+    file.write_bytes(b"PK\x03\x04 half")
+    with pytest.warns(UserWarning, match=r"checkpoint\.pt: damaged .*; the training begins anew"):
+        history = training.fit(new_model(), faces, None, SHORT, device="cpu", progress=False, checkpoint=file)
+    assert len(history.rows) == 3
+
+
+def test_what_is_told_of_each_epoch_may_end_the_training(faces):
+    seen = []
+    history = training.fit(
+        new_model(), faces, None, SHORT, device="cpu", progress=False, after_epoch=lambda r: seen.append(r["epoch"]) or len(seen) == 2
+    )
+    assert seen == [1, 2] and history.stopped == "ended after epoch 2; the weights are those of the last"
+
+
 # Prediction and precision
 
 
