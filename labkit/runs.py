@@ -121,6 +121,7 @@ class Store:
 
     def __init__(self, rows: str | Path, runs: str | Path):
         self.rows, self.runs = Path(rows), Path(runs)
+        self._by_spec: dict[str, RunResult] | None = None
 
     def read(self, key: str) -> RunResult | None:
         """The kept result of this key, or None; also None, with a warning, where its file is damaged: the row is then trained anew."""
@@ -138,14 +139,14 @@ class Store:
     def find(self, spec: RunSpec) -> RunResult | None:
         """The kept result of this spec whatever the identity of its data: for a clone that has the rows but not the data. A
         row that failed is no result."""
-        wanted = spec.key("")
-        for row in map(self._read, sorted(self.rows.glob("*.json"))):
-            if row and row.engine == ENGINE and not row.error and RunSpec.from_dict(row.spec).key("") == wanted:
-                return row
-        return None
+        if self._by_spec is None:  # read once: a table asks for dozens
+            rows = filter(None, map(self._read, sorted(self.rows.glob("*.json"))))
+            self._by_spec = {RunSpec.from_dict(r.spec).key(""): r for r in rows if r.engine == ENGINE and not r.error}
+        return self._by_spec.get(spec.key(""))
 
     def write(self, result: RunResult, model=None) -> None:
         """Keep a result, and its weights first, since the row is what says that the run is whole."""
+        self._by_spec = None
         if model is not None:
             folder = self.runs / result.key
             folder.mkdir(parents=True, exist_ok=True)

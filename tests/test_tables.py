@@ -433,9 +433,7 @@ def test_pairs_are_compared_seed_by_seed(table):
 def test_no_committed_table_mixes_number_formats(id):
     """The rows that a fresh clone goes on from, found without any data."""
     real = plan.read_table(id, "full", data_dir="no data", reports_dir=REAL_REPORTS)
-    kept = {row.key: row for row in map(real.store._read, sorted(real.store.rows.glob("*.json"))) if not row.error}
-    by_spec = {runs.RunSpec.from_dict(row.spec).key(""): row for row in kept.values()}
-    found = [[by_spec.get(spec.key("")) for spec in row.specs] for row in real.rows]
+    found = [[real.store.find(spec) for spec in row.specs] for row in real.rows]
     missing = [row.labels for row, of_row in zip(real.rows, found) if not all(of_row)]
     assert not missing, f"trained by the plan, but not committed: {missing[:3]}"
     wrong = [r.key for row, of_row in zip(real.rows, found) for r, spec in zip(of_row, row.specs) if r.precision != spec.config.precision]
