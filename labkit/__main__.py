@@ -41,7 +41,7 @@ def doctor(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     from labkit import doctor
 
     checks = doctor.all_checks(data_dir)
-    show({"checks": [asdict(c) for c in checks]}, as_json, "\n".join(c.line() for c in checks))
+    show({"checks": [asdict(c) for c in checks]}, as_json, doctor.text(checks))
     raise typer.Exit(any(not c.ok and not c.optional for c in checks))
 
 

@@ -24,7 +24,7 @@ class Check:
         """`[OK] name: found`, or `[FAIL] name: found. What to do: ...`"""
         if self.ok:
             return f"[OK]   {self.name}: {self.found}"
-        return f"[FAIL] {self.name}{' (optional)' if self.optional else ''}: {self.found}. What to do: {self.remedy}"
+        return f"[FAIL] {self.name}: {self.found}. What to do: {self.remedy}"
 
 
 def python() -> Check:
@@ -117,6 +117,14 @@ def camera() -> Check:
     opened = capture.isOpened()
     capture.release()
     return Check("camera", opened, "the first one opens" if opened else "none opens", "connect one and allow its use", optional=True)
+
+
+def text(checks: list[Check]) -> str:
+    """A line for each check; what is optional and not there shares one quiet line at the end."""
+    lines = [check.line() for check in checks if check.ok or not check.optional]
+    absent = [check.name for check in checks if check.optional and not check.ok]
+    lines += [f"Not here, and nothing needs it: {', '.join(absent)} (`python -m labkit data list` says how to get data)."] if absent else []
+    return "\n".join(lines)
 
 
 def all_checks(data_dir: Path = ROOT / "data") -> list[Check]:

@@ -45,6 +45,15 @@ def test_doctor_says_what_to_do(monkeypatch):
     assert not doctor.disk(needed_gb=1e9).ok
 
 
+def test_what_is_optional_and_absent_is_one_quiet_line():
+    checks = [doctor.Check("Python", True, "3.11"), doctor.Check("camera", False, "none", "connect one", optional=True)]
+    checks += [doctor.Check("data genki4k", False, "not imported", "import it", optional=True)]
+    first, last = doctor.text(checks).splitlines()
+    assert first == "[OK]   Python: 3.11" and last.startswith("Not here, and nothing needs it: camera, data genki4k")
+    broken = doctor.Check("torch", False, "not installed", "pip install torch")
+    assert doctor.text([broken]) == "[FAIL] torch: not installed. What to do: pip install torch"
+
+
 def test_data_list_tells_how_to_get_what_is_missing(tmp_path):
     rows = {row["name"]: row for row in json.loads(labkit("data", "list", "--json", "--data-dir", tmp_path).stdout)["data"]}
     assert not rows["fer2013"]["imported"]
