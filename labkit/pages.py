@@ -6,7 +6,10 @@ import json
 import re
 from pathlib import Path
 
+from labkit import tables
+
 TEMPLATES = Path(__file__).parent / "templates"
+PARTS = ("published", "ours", "sd", "seeds", "difference")  # of a measure, in the order of the files
 
 
 def _render(template: str, **values) -> str:
@@ -34,49 +37,106 @@ def write(plan: dict, profile: str, folder: Path) -> Path:
     labs = [_lab(name, settings, plan, folder) for name, settings in plan["lab"].items()]
     notebooks = sorted(path.stem for path in (folder / "notebooks").glob("*.html"))
     for lab in labs:
-        _write(folder / f"{lab['id']}.html", _render("lab.html", title=lab["title"], profile=profile, root="", lab=lab))
-    _write(
-        folder / "index.html",
-        _render("index.html", title="Face Lab: the reports", profile=profile, root="", labs=labs, notebooks=notebooks),
-    )
+        _write(
+            folder / f"{lab['id']}.html", _render("lab.html", title=lab["title"], profile=profile, root="", lab=lab, notebooks=notebooks)
+        )
+    title = "Face Lab: the reports"
+    _write(folder / "index.html", _render("index.html", title=title, profile=profile, root="", labs=labs, notebooks=notebooks))
     return folder / "index.html"
 
 
 def _lab(name: str, settings: dict, plan: dict, folder: Path) -> dict:
-    tables = [id for id, table in plan["table"].items() if table["lab"] == name and (folder / "tables" / f"{id}.json").exists()]
+    """A lab's settings with its tables, each with its figures beside it, the figures that belong to no table, and its headline."""
+    there = [id for id, table in plan["table"].items() if table["lab"] == name and (folder / "tables" / f"{id}.json").exists()]
     figures = [{"name": f, **v} for f, v in plan["figure"].items() if v["lab"] == name and (folder / "figures" / f"{f}.png").exists()]
-    return {"id": name, **settings, "tables": [_table(folder / "tables" / f"{id}.json") for id in tables], "figures": figures}
+    tables = [{**_table(folder / "tables" / f"{id}.json"), "figures": [f for f in figures if f.get("table") == id]} for id in there]
+    picture = settings.get("picture") if any(f["name"] == settings.get("picture") for f in figures) else None
+    lab = {"id": name, **settings, "tables": tables, "figures": [f for f in figures if f.get("table") not in there], "picture": picture}
+    headline = settings.get("headline", {}).get("table")
+    return lab | {"headline": _headline(folder / "tables" / f"{headline}.csv", settings["headline"]) if headline in there else None}
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        columns, *lines = list(csv.reader(file))
+    return columns, lines
+
+
+def _headline(path: Path, settings: dict) -> dict | None:
+    """The line of a table that speaks for its lab: of those with a published figure beside ours the last, or the one where ours is
+    best. `measure`, `row` (what names the line), `published`, `ours`, `difference` and `seeds`, as text."""
+    columns, lines = _read(path)
+    of = {part: next((i for i, c in enumerate(columns) if c.split("_")[-1] == part), None) for part in PARTS}
+    full = [line for line in lines if line[of["published"]] and line[of["ours"]]]
+    if not full:
+        return None
+    line = max(full, key=lambda line: float(line[of["ours"]])) if settings.get("best") else full[-1]
+    texts = {part: _cell(columns[i], line[i])["text"] for part, i in of.items()}
+    row = ", ".join(text for text in line[: of["published"]] if text)
+    return texts | {"row": row, "measure": columns[of["ours"]].removesuffix("ours").strip("_").replace("_", " ") or "accuracy"}
 
 
 def _table(path: Path) -> dict:
+    """A table as its page shows it: columns that are the same in every row become a sentence, the parts of a measure stand under one
+    heading."""
     notes = json.loads(path.read_text(encoding="utf-8"))
-    with path.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
-        columns, *lines = list(csv.reader(file))
+    columns, lines = _read(path.with_suffix(".csv"))
     filled = [i for i in range(len(columns)) if any(line[i] for line in lines)]  # the files keep the others: part kept back, one seed
     columns, lines = [columns[i] for i in filled], [[line[i] for i in filled] for line in lines]
-    cells = [[_cell(column, text) for column, text in zip(columns, line)] for line in lines]
-    numeric = [column for i, column in enumerate(columns) if all(line[i]["number"] or not line[i]["text"] for line in cells)]
-    return {
-        "mixed": [],
-        **notes,
-        "columns": columns,
-        "numeric": numeric,
-        "lines": cells,
-        "provenance_line": _provenance_line(notes["provenance"]),
-    }
+    same = [i for i, column in enumerate(columns) if i and len(lines) > 1 and len({line[i] for line in lines}) == 1 and _may_go(column)]
+    every = ", ".join(f"{columns[i].replace('_', ' ')} {lines[0][i]}" for i in same if not columns[i].endswith("_seeds"))
+    kept = [i for i in range(len(columns)) if i not in same]
+    groups = _groups([columns[i] for i in kept], notes.get("measures", []))
+    rows = [[_shown(dict(zip(columns, line)), parts) for _, subs in groups for _, parts in subs] for line in lines]
+    for column in zip(*rows):  # numbers stand to the right only where all of a column are
+        if not all(cell["number"] or not cell["text"] for cell in column):
+            for cell in column:
+                cell["number"] = False
+    fields = {"mixed": [], **notes, "every": every, "groups": groups, "lines": rows}
+    return fields | {"two_rows": any(len(subs) > 1 for _, subs in groups), "provenance_line": _provenance_line(notes["provenance"])}
+
+
+def _may_go(column: str) -> bool:
+    """Figures stay in the table even where all are equal; labels, devices and numbers of seeds need not."""
+    return column.split("_")[-1] not in ("published", "ours", "sd", "difference", "low", "high")
+
+
+def _groups(columns: list[str], measures: list[str]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """(heading, [(what stands below it, the columns of one cell), ...]) from left to right."""
+    groups: list[tuple[str, list]] = []
+    measured = {column.removesuffix("ours").strip("_") for column in columns if column.split("_")[-1] == "ours"}
+    for column in columns:
+        name, part = column.rpartition("_")[::2]
+        if name not in measured or part not in PARTS:
+            groups.append((column.replace("_", " "), [("", [column])]))
+            continue
+        heading = (name or (measures[0] if len(measures) == 1 else "ours")).replace("_", " ")
+        if not groups or groups[-1][0] != heading:
+            groups.append((heading, []))
+        below = groups[-1][1]
+        if part == "sd" and below and below[-1][0] == "ours":
+            below[-1] = ("ours ± sd", [*below[-1][1], column])
+        else:
+            below.append(({"seeds": "n"}.get(part, part), [column]))
+    return groups
+
+
+def _shown(line: dict, columns: list[str]) -> dict:
+    cell = _cell(columns[0], line[columns[0]])
+    spread = [_cell(column, line[column])["text"] for column in columns[1:] if line[column]]
+    return cell | {"text": " ± ".join([cell["text"], *spread])}
 
 
 def _cell(column: str, text: str) -> dict:
+    """`text`, whether it is a `number`, and the `sign` of a difference: "up", "down" or ""."""
     try:
         number = float(text)
     except ValueError:
-        return {"text": text, "number": False}
-    large = abs(number) >= 10 or column.startswith("epochs")  # seconds, epochs or parameters, not a share
-    if column.endswith(("difference", "low", "high")):
-        return {"text": (f"{number:+,.0f}" if large else f"{number:+.3f}").replace("-", "−"), "number": True}
-    if column.endswith(("published", "ours", "sd")):
-        text = f"{number:,.0f}" if large else f"{number:.3f}"
-    return {"text": text, "number": True}
+        return {"text": text, "number": False, "sign": ""}
+    kind = column.split("_")[-1]
+    figure = kind in ("difference", "low", "high", "published", "ours", "sd", "seconds")
+    sign = "" if kind != "difference" or not number else "up" if number > 0 else "down"
+    return {"text": (tables.written(number, column) if figure else text).replace("-", "−"), "number": True, "sign": sign}
 
 
 def _provenance_line(p: dict) -> str:

@@ -161,21 +161,23 @@ def _order(frame: pd.DataFrame, measures: dict, columns: list[str]) -> pd.DataFr
     return frame.rename(columns={c: c.split("_")[-1] for c in figures}) if len(measures) == 1 else frame
 
 
-def to_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every cell as text for a reader: four digits for shares, whole large figures, labels as they are, empty where missing."""
-
-    def cell(value, column):
-        if value is None or (isinstance(value, float) and pd.isna(value)):
-            return ""
-        if isinstance(value, float):
-            kind = column.split("_")[-1]
-            large = abs(value) >= 10 or column.startswith("epochs")  # seconds, epochs or parameters, not a share
-            signed = dict.fromkeys(SIGNED, "+,.0f" if large else "+.4f")
-            written = {"seconds": ".1f", **signed}.get(kind, ",.0f" if large else ".4f")
-            return format(value, written) if kind in ("seconds", *SIGNED, *FIGURES) else _label(value)
+def written(value, column: str) -> str:
+    """A cell as text for a reader, the same wherever it is shown: four digits for shares, whole large figures, differences with their
+    sign, labels as they are, empty where missing."""
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    if not isinstance(value, float):
         return str(value)
+    kind = column.split("_")[-1]
+    large = abs(value) >= 10 or column.startswith("epochs")  # seconds, epochs or parameters, not a share
+    signed = dict.fromkeys(SIGNED, "+,.0f" if large else "+.4f")
+    form = {"seconds": ".1f", **signed}.get(kind, ",.0f" if large else ".4f")
+    return format(value, form) if kind in ("seconds", *SIGNED, *FIGURES) else _label(value)
 
-    return pd.DataFrame({c: [cell(v, c) for v in frame[c]] for c in frame})
+
+def to_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every cell as `written`."""
+    return pd.DataFrame({c: [written(v, c) for v in frame[c]] for c in frame})
 
 
 def show(frame: pd.DataFrame):
@@ -217,6 +219,7 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "provenance": provenance(flat) if flat else measured_now(),
         "rows": sorted({r.key for r in flat}),
         "mixed": mixed(table, results),
+        "measures": list(table.settings.get("measures", MEASURES)),
     }
     texts = {".csv": frame.to_csv(index=False, float_format=_digits), ".md": markdown(frame), ".tex": latex(frame)}
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():

@@ -152,12 +152,32 @@ def test_wrong_profile_lab_or_folder(house, tmp_path):
         plan.read_plan(tmp_path / "nowhere")
 
 
-def test_a_column_that_is_empty_in_every_row_is_not_on_the_page(tmp_path):
-    (tmp_path / "t.csv").write_text("model,test_published,test_ours,epochs_ours\na,0.5,,8\nb,,,8\n")
-    (tmp_path / "t.json").write_text(json.dumps({"provenance": {"rows": 0}}))
+def test_a_table_shows_its_measures_under_headings_and_what_is_the_same_as_a_sentence(tmp_path):
+    """Empty columns are not on the page; differences carry sign and colour; labels that never change become a sentence."""
+    (tmp_path / "t.csv").write_text(
+        "model,images,test_published,test_ours,test_sd,test_seeds,test_difference,f1_published,f1_ours,f1_sd,f1_seeds,epochs_ours,device\n"
+        "a,faces,0.5,0.75,0.0125,3,0.25,,0.7,,3,8,CPU\nb,faces,0.6,0.55,,3,-0.05,,0.5,,3,8,CPU\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "t.json").write_text(json.dumps({"provenance": {"rows": 0}, "measures": ["test", "f1", "epochs"]}), encoding="utf-8")
     table = pages._table(tmp_path / "t.json")
-    assert table["columns"] == ["model", "test_published", "epochs_ours"]
-    assert [[cell["text"] for cell in line] for line in table["lines"]] == [["a", "0.500", "8"], ["b", "", "8"]]
+    heads = [(heading, [below for below, _ in subs]) for heading, subs in table["groups"]]
+    assert heads == [("model", [""]), ("test", ["published", "ours ± sd", "difference"]), ("f1", ["ours"]), ("epochs", ["ours"])]
+    assert table["every"] == "images faces, device CPU"
+    texts = [[cell["text"] for cell in line] for line in table["lines"]]
+    assert texts == [["a", "0.5000", "0.7500 ± 0.0125", "+0.2500", "0.7000", "8"], ["b", "0.6000", "0.5500", "−0.0500", "0.5000", "8"]]
+    assert [line[3]["sign"] for line in table["lines"]] == ["up", "down"]
+
+
+def test_a_labs_headline_is_its_last_line_or_its_best(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "run,published,ours,sd,seeds,difference\n1,0.5,0.9,,1,0.4\nmean,0.6,0.8,0.01,2,0.2\n3,,0.95,,1,\n", encoding="utf-8"
+    )
+    last, best = (pages._headline(tmp_path / "t.csv", settings) for settings in ({}, {"best": True}))
+    assert (last["row"], last["published"], last["ours"], last["sd"], last["difference"], last["seeds"]) == (
+        "mean", "0.6000", "0.8000", "0.0100", "+0.2000", "2",
+    )  # fmt: skip
+    assert best["row"] == "1" and best["measure"] == "accuracy"
 
 
 def test_formulas_become_mathml():

@@ -55,7 +55,7 @@ ALLOWED = {
     "panels": "",
     "views": "explain faces panels saliency training",
     "tables": "plan metrics runs",
-    "pages": "",
+    "pages": "tables",
     "reports": "plan pages figures runs",
     "browser": "",
     "bench_widgets": "browser",
