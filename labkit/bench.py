@@ -82,10 +82,10 @@ def our_steps(case: Case, folder: Path, labels, precision: str):
     import numpy as np
     import torch
 
-    from labkit import augment, models, training
+    from labkit import augment, devices, models, training
 
-    device = training.best_device()
-    model, context = training.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
+    device = devices.best_device()
+    model, context = devices.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
     model.train()
     flags = cv2.IMREAD_COLOR_RGB if case.channels == 3 else cv2.IMREAD_GRAYSCALE
     pictures = [cv2.imread(str(file), flags) for file in sorted(folder.glob("*.jpg"))]
@@ -105,10 +105,10 @@ def limit_steps(case: Case, folder: Path, labels, precision: str):
     """Forward and backward alone, which no training of this network can outrun: a generator, one batch at each `next`, without end."""
     import torch
 
-    from labkit import models, training
+    from labkit import devices, models, training
 
-    device = training.best_device()
-    model, context = training.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
+    device = devices.best_device()
+    model, context = devices.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
     model.train()
     images, target = torch.rand(BATCH, case.channels, case.size, case.size, device=device), torch.from_numpy(labels[:BATCH]).to(device)
     while True:
@@ -171,13 +171,13 @@ def bench(name: str, rounds: int = 7, n: int = 256, precision: str = "") -> dict
     ValueError for a name that is not known, or a format that the machine lacks."""
     import cv2
 
-    from labkit import models, synthetic, training
+    from labkit import devices, models, synthetic
 
     if name not in CASES:
         raise ValueError(f"model '{name}': expected one of {', '.join(CASES)}")
     case = CASES[name]
-    precision = precision or ("bfloat16" if training.has_bfloat16(training.best_device()) else "float32")
-    model, _ = training.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), training.best_device(), precision)
+    precision = precision or ("bfloat16" if devices.has_bfloat16(devices.best_device()) else "float32")
+    model, _ = devices.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), devices.best_device(), precision)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     faces = synthetic.make(n, size=case.file_size, colour=case.channels == 3)
     with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +193,7 @@ def bench(name: str, rounds: int = 7, n: int = 256, precision: str = "") -> dict
         "limit_share": share,
         "matmul_share": share,
         "precision": precision,
-        "layout": training.layout_of(model, precision),
+        "layout": devices.layout_of(model, precision),
         "load": load,
     }
 

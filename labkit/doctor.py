@@ -81,11 +81,11 @@ def opencv() -> Check:
 def device() -> Check:
     """What trains here, and in which number formats."""
     try:
-        from labkit import training
+        from labkit import devices
     except (ImportError, RuntimeError, OSError) as error:
         return Check("device", False, str(error).splitlines()[0], "mend torch first")
-    chosen = training.best_device()
-    formats = "float32 and bfloat16" if training.has_bfloat16(chosen) else "float32; rows in bfloat16 are read, not trained"
+    chosen = devices.best_device()
+    formats = "float32 and bfloat16" if devices.has_bfloat16(chosen) else "float32; rows in bfloat16 are read, not trained"
     return Check("device", True, f"{chosen.type}, trains in {formats}, {os.cpu_count()} processor cores")
 
 

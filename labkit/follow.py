@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from labkit import detect, models, training
+from labkit import detect, devices, models, training
 from labkit.faces import FaceSet
 
 SMOOTHING = 0.25  # seconds after which a new answer counts for 63 % of what is shown
@@ -147,7 +147,7 @@ class Watcher:
             return
         for network, about in self.networks.values():
             crops = crops_of(frame, [track.face for track in tracks], about)
-            with training.one_thread():
+            with devices.one_thread():
                 predicted = training.predict(network, crops, mirror=about["mirror"])
             for target, answers in predicted.items():
                 for track, answer in zip(tracks, answers):

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from labkit import augment, datasets, metrics, models, splits, training
+from labkit import augment, datasets, devices, metrics, models, splits, training
 from labkit.training import TrainConfig
 
 # Raise it when the numbers that training gives change on purpose: all kept rows are then trained anew.
@@ -241,7 +241,7 @@ def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
         "history": rounded,
         "stopped": history.stopped,
         "precision": spec.config.precision,
-        "layout": training.layout_of(model, spec.config.precision),
+        "layout": devices.layout_of(model, spec.config.precision),
         "parameters": models.count_parameters(model),
         "seconds": round(before + seconds, 2),
         "images_per_second": round(len(train) * len(rounded) / seconds, 1),
@@ -250,7 +250,7 @@ def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
 
 def provenance() -> dict:
     """Where and with what a row is made: device, versions, git commit, time (UTC)."""
-    device, threads = training.best_device(), torch.get_num_threads()
+    device, threads = devices.best_device(), torch.get_num_threads()
     names = {"cpu": "CPU (1 thread)" if threads == 1 else f"CPU ({threads} threads)", "mps": f"Apple GPU ({platform.machine()})"}
     root = Path(__file__).parents[1]
     command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]

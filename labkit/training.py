@@ -1,30 +1,24 @@
 """Training and prediction: one loop for every lab.
 
 Images stay uint8 in memory and move to the device once; each batch is picked by index, brought to 0..1, augmented as a
-whole and trained on. Number format and memory layout follow from the config and the network alone, see `prepare`. Taught in
+whole and trained on. Number format and memory layout follow from the config and the network alone, see `labkit.devices`. Taught in
 notebook 02, which writes the loop out and asserts that `fit` takes the same steps.
 """
 
 import copy
-import ctypes
 import math
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 from tqdm.auto import tqdm
 
-from labkit import augment
+from labkit import augment, devices
 from labkit import checkpoint as checkpoints
 
 OPTIMIZERS = {
@@ -57,9 +51,7 @@ LOSSES = {
     "softmax_twice": lambda z, y, smoothing: F.cross_entropy(z.softmax(1), y, reduction="none", label_smoothing=smoothing),
     "multi_margin": lambda z, y, _: multi_margin(z, y),
 }
-PRECISIONS = ("float32", "bfloat16")
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "scale": SCALES, "loss": LOSSES, "precision": PRECISIONS}
+CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "scale": SCALES, "loss": LOSSES, "precision": devices.PRECISIONS}
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ class TrainConfig:
     average: decay of a moving average of the weights, which replaces them at the end (`moving_average`); 0 = none, to below 1.
     patience: epochs without a better validation loss after which training stops; None = never.
     precision: number format of the network's layers, "float32" or "bfloat16"; the weights themselves and the loss are float32 in
-        both. Every machine has float32; for the other see `has_bfloat16`.
+        both. Every machine has float32; for the other see `devices.has_bfloat16`.
     """
 
     epochs: int = 20
@@ -118,87 +110,6 @@ class History:
     rows: list[dict] = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = ""
-
-
-def best_device(name: str | torch.device | None = None) -> torch.device:
-    """The device of this name; without one the GPU where there is one (CUDA, then Apple's), the CPU otherwise."""
-    if name is not None:
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware: CUDA from compute capability 8; CPUs with AVX512-BF16 or AMX, unless
-    oneDNN, which does torch's convolutions there, is told to keep to an older instruction set (`ONEDNN_MAX_CPU_ISA`)."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
-    if device.type != "cpu":
-        return False
-    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
-    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return has and (allowed in ("ALL", "DEFAULT") or "BF16" in allowed or "FP16" in allowed or "AMX" in allowed or "AVX10" in allowed)
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory for the next batch. By default it gives every large tensor back to the system, which
-    has to clear the pages again: about a fifth of the time of training a small network on a CPU. Elsewhere a no-op."""
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-    if mallopt:
-        trim_threshold, mmap_threshold = -1, -3  # numbers from malloc.h
-        mallopt(trim_threshold, 2**30)
-        mallopt(mmap_threshold, 2**25)  # the largest that glibc accepts
-
-
-_alone = {"lock": threading.Lock(), "blocks": 0, "before": 1}  # the number of threads belongs to the whole process
-
-
-@contextmanager
-def one_thread():
-    """One thread for torch inside the block: on a few images small networks gain little from more, and where another program uses
-    the cores, threads wait long for each other (a second instead of 20 ms a frame). Blocks may overlap, as those of two widgets
-    do: the last to end gives back what the first found."""
-    with _alone["lock"]:
-        if not _alone["blocks"]:
-            _alone["before"] = torch.get_num_threads()
-        _alone["blocks"] += 1
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _alone["lock"]:
-            _alone["blocks"] -= 1
-            if not _alone["blocks"]:
-                torch.set_num_threads(_alone["before"])
-
-
-def layout_of(model, precision: str) -> str:
-    """The memory layout that `model` trains in: "channels_last", or "contiguous" for float32 with a kernel of 7x7 or more.
-
-    A fixed rule, so that a row computes the same whatever the machine is doing. Measured on CPUs with and without AVX-512:
-    channels_last trains 1.1 to 1.6 times as fast, but large kernels in float32 are up to 15 % slower in it where there is AVX2 only.
-    """
-    large = any(max(layer.kernel_size) >= 7 for layer in model.modules() if isinstance(layer, nn.Conv2d))
-    return "contiguous" if precision == "float32" and large else "channels_last"
-
-
-def prepare(model, device: torch.device, precision: str):
-    """Move the model, set its memory layout, and return it with the context its forward pass runs in. Raises ValueError where the
-    device does not have the number format: another one would be another experiment."""
-    if precision == "bfloat16" and not has_bfloat16(device):
-        raise ValueError(
-            f"precision 'bfloat16': this machine's {device.type} does not have it; use a machine that has (AVX512-BF16, AMX, or "
-            "a CUDA GPU since 2020), or precision='float32', which every machine has and which is a row of its own"
-        )
-    keep_freed_memory()
-    if device.type == "cuda":  # float32 means float32, not the 10 bits of TF32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    model = model.to(device, memory_format=LAYOUTS[layout_of(model, precision)])
-    return model, torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def to_batch(images: torch.Tensor) -> torch.Tensor:
@@ -287,24 +198,6 @@ def step(model, batch, labels, optimizer, context, label_smoothing: float = 0.0,
     return value.detach()
 
 
-@contextmanager
-def seeded(seed: int, device: torch.device):
-    """Dropout draws from torch's global generator of the device: seed it inside the block, and leave it as it was."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            with torch.cuda.device(device):  # otherwise the current GPU is seeded, which may be another one
-                torch.cuda.manual_seed(seed)
-        before = torch.mps.get_rng_state() if device.type == "mps" else None
-        if before is not None:
-            torch.mps.manual_seed(seed)
-        try:
-            yield
-        finally:
-            if before is not None:
-                torch.mps.set_rng_state(before)
-
-
 def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
     """`order`, image indices (N,), in batches of `size`; a last batch of one image joins the one before, since one image alone has
     no deviation to be normalised by."""
@@ -345,62 +238,90 @@ def fit(
         raise ValueError("patience watches the validation loss: give validation images, or patience=None")
     if config.patience is not None and not any(validation.labelled(target).any() for target in model.heads):
         raise ValueError(f"patience watches the validation loss: no validation image is labelled with {', '.join(model.heads)}")
-    device = best_device(device)
+    device = devices.best_device(device)
     _set_scale(model, train.images, config.scale)
-    model, context = prepare(model, device, config.precision)
+    run = _Run.begin(model, config, len(train), seed, device)
     images, labels = torch.from_numpy(train.images).to(device), _labels(train, model, device)
-    generator = torch.Generator(device=device).manual_seed(seed)
-    optimizer = make_optimizer(model, config)
-    steps = config.epochs * len(batches(torch.arange(len(images)), config.batch_size))
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[config.schedule](step / steps))
-    average = moving_average(model, config.average) if config.average else None
-    stopping = _EarlyStopping(config.patience) if config.patience is not None else None
     history, start, ended = History(), time.perf_counter(), False
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "average": average, "stopping": stopping}
-    parts = {name: part for name, part in parts.items() if part is not None}
-    with seeded(seed, device), tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
-        if checkpoint and (facts := checkpoints.load(checkpoint, device, generator, parts)):
+    with devices.seeded(seed, device), tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar:
+        if checkpoint and (facts := checkpoints.load(checkpoint, device, run.generator, run.parts())):
             history.rows, ended = facts["rows"], facts["ended"]
             start -= history.rows[-1]["seconds"]
             bar.update(len(history.rows))
         while len(history.rows) < config.epochs and not ended:
-            epoch = len(history.rows) + 1
-            order = torch.randperm(len(images), generator=generator, device=device)
-            total = torch.zeros((), device=device)
-            model.train()
-            for index in batches(order, config.batch_size):
-                batch = augment.augment(to_batch(images.index_select(0, index)), config.augment, generator)
-                batch_labels = {name: values[index] for name, values in labels.items()}
-                total += len(index) * step(model, batch, batch_labels, optimizer, context, config.label_smoothing, config.loss)
-                scheduler.step()
-                if average:
-                    average.update_parameters(model)
-            row = {"epoch": epoch, "train_loss": float(total) / len(images)}
+            row = {"epoch": len(history.rows) + 1, "train_loss": run.epoch(images, labels, config)}
             if validation:
-                row |= validate(average.module if average else model, validation, device, config.precision)
+                row |= validate(run.measured(), validation, device, config.precision)
             if not math.isfinite(row["train_loss"] + row.get("validation_loss", 0.0)):
-                raise FloatingPointError(f"epoch {epoch}: the loss is no longer finite; try a lower learning rate")
+                raise FloatingPointError(f"epoch {row['epoch']}: the loss is no longer finite; try a lower learning rate")
             history.rows.append(row | {"seconds": time.perf_counter() - start})
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
-            ended = bool(stopping and stopping.is_over(row, average.module if average else model))
-            if after_epoch and after_epoch(history.rows[-1]):
-                ended = True
+            over = run.stopping is not None and run.stopping.is_over(row, run.measured())
+            ended = bool(after_epoch and after_epoch(history.rows[-1])) or over
             if checkpoint:
-                checkpoints.save(checkpoint, device, generator, parts, {"rows": history.rows, "ended": ended})
-    _settle(model, average, stopping, history, config)
+                checkpoints.save(checkpoint, device, run.generator, run.parts(), {"rows": history.rows, "ended": ended})
+    _settle(run, history, config)
     return history
 
 
-def _settle(model, average, stopping, history, config) -> None:
-    """Give `model` the weights that training ends with, and say which these are."""
+@dataclass
+class _Run:
+    """What a training holds beside its data."""
+
+    model: torch.nn.Module
+    context: AbstractContextManager  # the forward pass runs in it
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    average: torch.optim.swa_utils.AveragedModel | None
+    stopping: _EarlyStopping | None
+    generator: torch.Generator  # draws order and augmentation
+
+    @classmethod
+    def begin(cls, model, config: TrainConfig, n: int, seed: int, device: torch.device) -> "_Run":
+        """Ready for the first epoch over `n` images."""
+        model, context = devices.prepare(model, device, config.precision)
+        optimizer = make_optimizer(model, config)
+        steps = config.epochs * len(batches(torch.arange(n), config.batch_size))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[config.schedule](step / steps))
+        average = moving_average(model, config.average) if config.average else None
+        stopping = _EarlyStopping(config.patience) if config.patience is not None else None
+        return cls(model, context, optimizer, scheduler, average, stopping, torch.Generator(device=device).manual_seed(seed))
+
+    def parts(self) -> dict:
+        """What a checkpoint keeps, by name."""
+        named = {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "average", "stopping")}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def measured(self):
+        """The network that is validated, and kept in the end: the averaged one where there is one."""
+        return self.average.module if self.average else self.model
+
+    def epoch(self, images: torch.Tensor, labels: dict, config: TrainConfig) -> float:
+        """One pass over all images, uint8 (N, H, W, C), in a new order; returns their mean loss."""
+        order = torch.randperm(len(images), generator=self.generator, device=images.device)
+        total = torch.zeros((), device=images.device)
+        self.model.train()
+        for index in batches(order, config.batch_size):
+            batch = augment.augment(to_batch(images.index_select(0, index)), config.augment, self.generator)
+            of_batch = {name: values[index] for name, values in labels.items()}
+            total += len(index) * step(self.model, batch, of_batch, self.optimizer, self.context, config.label_smoothing, config.loss)
+            self.scheduler.step()
+            if self.average:
+                self.average.update_parameters(self.model)
+        return float(total) / len(images)
+
+
+def _settle(run: _Run, history: History, config: TrainConfig) -> None:
+    """Give the model the weights that training ends with, and say which these are."""
     last = history.best_epoch = history.rows[-1]["epoch"]
-    if average:
-        model.load_state_dict(average.module.state_dict())
+    if run.average:
+        run.model.load_state_dict(run.average.module.state_dict())
     all_done = f"all {config.epochs} epochs done" if last == config.epochs else f"ended after epoch {last}"
     history.stopped = f"{all_done}; the weights are those of the last"
-    if stopping:
-        model.load_state_dict(stopping.weights)
+    if run.stopping:
+        stopping = run.stopping
+        run.model.load_state_dict(stopping.weights)
         history.best_epoch = stopping.best_epoch
         waited = last - stopping.best_epoch >= config.patience and last < config.epochs
         why = f"no better validation loss for {config.patience} epochs" if waited else all_done
@@ -414,9 +335,9 @@ def predict_logits(model, images: np.ndarray, device=None, precision: str = "flo
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != len(model.mean) or not len(images):
         expected = f"uint8 images of shape (N, H, W, {len(model.mean)}), N above 0"
         raise ValueError(f"predict: the network takes {expected}; got {images.dtype} {images.shape}")
-    device = best_device(device)
+    device = devices.best_device(device)
     batch_size = batch_size or (128 if device.type == "cpu" else 512)
-    model, context = prepare(model, device, precision)
+    model, context = devices.prepare(model, device, precision)
     model.eval()
     outputs = []
     for start in range(0, len(images), batch_size):
@@ -439,7 +360,7 @@ def predict(model, images: np.ndarray, device=None, precision: str = "float32", 
 
 def validate(model, faces, device=None, precision: str = "float32") -> dict[str, float]:
     """`validation_loss` and, for each target of which `faces` holds a label, `validation_accuracy_<target>` of the labelled images."""
-    device = best_device(device)
+    device = devices.best_device(device)
     logits = predict_logits(model, faces.images, device, precision)
     row = {"validation_loss": float(loss(logits, _labels(faces, model, device)))}
     for name, scores in logits.items():

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from labkit import augment, models, training
+from labkit import augment, devices, models, training
 from labkit.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -428,7 +428,7 @@ def test_dropout_is_off_while_predicting_and_on_while_training(faces):
 def test_format_and_layout_follow_from_config_and_network_alone(monkeypatch):
     """The same on every machine: nothing is measured."""
     cpu = torch.device("cpu")
-    monkeypatch.setattr(training, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(devices, "has_bfloat16", lambda device: True)
     cases = [(BLOCKS, "float32", "channels_last"), (BLOCKS, "bfloat16", "channels_last")]
     cases += [
         ("8k5 relu P", "float32", "channels_last"),
@@ -437,24 +437,24 @@ def test_format_and_layout_follow_from_config_and_network_alone(monkeypatch):
     ]
     for blocks, precision, layout in cases:
         built = models.FaceNet(models.Net(blocks, size=16), 3, {"side": 2})
-        assert training.layout_of(built, precision) == layout
-        model, context = training.prepare(built, cpu, precision)
+        assert devices.layout_of(built, precision) == layout
+        model, context = devices.prepare(built, cpu, precision)
         kernels = model.features[0].weight
-        assert kernels.is_contiguous(memory_format=training.LAYOUTS[layout]) and kernels.dtype == torch.float32
+        assert kernels.is_contiguous(memory_format=devices.LAYOUTS[layout]) and kernels.dtype == torch.float32
         with context:
             assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == getattr(torch, precision)
 
 
 def test_a_format_that_the_machine_lacks_is_refused_and_never_replaced(faces, monkeypatch):
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    assert not training.has_bfloat16(torch.device("cpu"))
+    assert not devices.has_bfloat16(torch.device("cpu"))
     with pytest.raises(ValueError, match="precision 'bfloat16': this machine's cpu does not have it; use a machine that has"):
         fit(new_model(), faces, config=replace(SHORT, precision="bfloat16"))
 
 
 def test_bfloat16_and_float32_agree_roughly(faces):
     half, full = replace(SHORT, epochs=5, precision="bfloat16"), replace(SHORT, epochs=5)
-    if not training.has_bfloat16(torch.device("cpu")):
+    if not devices.has_bfloat16(torch.device("cpu")):
         with pytest.raises(ValueError, match="does not have it"):
             fit(new_model(), faces, config=half)
         return

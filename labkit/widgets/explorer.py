@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import ipywidgets as widgets
 import numpy as np
 
-from labkit import explain, panels, training, views
+from labkit import devices, explain, panels, views
 from labkit.widgets.still import Still, show
 
 PREDICTED = "what is predicted"
@@ -124,7 +124,7 @@ class Explorer(Still, widgets.Box):
 
     def _draw_prediction(self) -> None:
         if not self.silent:
-            with training.one_thread():
+            with devices.one_thread():
                 show(self.prediction, views.prediction(self.look()))
 
     def _draw(self) -> None:
@@ -140,7 +140,7 @@ class Explorer(Still, widgets.Box):
             self.stop.disabled = False
             self.work = self.worker.submit(self._work, look, method)
         else:
-            with training.one_thread():
+            with devices.one_thread():
                 show(self.picture, views.picture(look, method))
 
     def _work(self, look: views.Look, method: str) -> None:

@@ -6,7 +6,7 @@ import threading
 import ipywidgets as widgets
 import numpy as np
 
-from labkit import panels, pictures, synthetic, training, views
+from labkit import devices, panels, pictures, synthetic, views
 from labkit.faces import FaceSet
 from labkit.widgets.still import Still, show
 
@@ -72,7 +72,7 @@ class Puppet(Still, widgets.Box):
         drawn = face(self.identity, self.action_units())
         self.face.value = panels.png(drawn)
         if self.networks:
-            with training.one_thread():
+            with devices.one_thread():
                 show(self.live, reactions(drawn, self.networks, self.method.value))
 
     def pose(self, emotion: str) -> None:
