@@ -240,11 +240,7 @@ def test_four_thousand_faces_load_at_another_size(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(datasets.SOURCES, "genki4k", dataclasses.replace(datasets.SOURCES["genki4k"], reader=lambda files, track: reading))
     datasets.import_data("genki4k", write(tmp_path / "x", {"x": b"x"}), tmp_path / "data", progress=False)
-    began = time.perf_counter()
     assert datasets.load("genki4k", tmp_path / "data", size=64).images.shape == (4000, 64, 64, 3)
-
-
-XX
 
 
 # What a row belongs to
