@@ -1,10 +1,11 @@
-"""Makes the screenshots of README.md, in a real JupyterLab: python docs/screenshots.py. Needs Chromium; the faces are drawn."""
+"""Makes the screenshots of README.md: python docs/screenshots.py. Needs Chromium. Widgets in a real JupyterLab, with drawn faces; the pages
+are those of the full report, whose tables and figures are committed."""
 
 import shutil
 import tempfile
 from pathlib import Path
 
-from labkit import browser
+from labkit import browser, pages, plan
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -15,7 +16,19 @@ def widget(page, label: str):
     return page.locator(f".jp-OutputArea-output:has(.widget-label:text-is('{label}'))").last
 
 
+def report_pages() -> None:
+    """The gallery, and the beginning of a lab's page."""
+    with tempfile.TemporaryDirectory() as name, browser.chromium(1200, 760) as page:
+        folder = Path(name) / "full"
+        shutil.copytree(ROOT / "reports" / "full", folder, ignore=shutil.ignore_patterns("rows", "notebooks"))
+        pages.write(plan.read_plan(ROOT / "reports"), "full", folder)
+        for source, height in (("index", 760), ("smile", 1160)):
+            page.goto((folder / f"{source}.html").as_uri())
+            page.screenshot(path=HERE / f"report_{source}.png", clip={"x": 0, "y": 0, "width": 1200, "height": height}, full_page=True)
+
+
 def main() -> None:
+    report_pages()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
