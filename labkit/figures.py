@@ -3,6 +3,7 @@
 Colours are those of Okabe and Ito (2008), told apart by the colour-blind; lines differ in style as well as in colour.
 """
 
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def save(figure: Figure, folder: str | Path, name: str) -> Path:
 
 def write(figure: Figure, path: Path) -> Path:
     """Write a PNG file, to a temporary name first; returns the path."""
-    temporary = path.with_name(f".{path.stem}.tmp")
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.tmp")  # two notebooks may draw the same figure at once
     figure.savefig(temporary, format="png", dpi=150)
     temporary.replace(path)
     return path

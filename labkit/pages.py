@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import re
+import uuid
 from pathlib import Path
 
 from labkit import tables
@@ -26,7 +27,7 @@ def _prose(text: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 

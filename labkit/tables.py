@@ -6,6 +6,7 @@ cent; what is missing is empty. With several measures their names stand in front
 """
 
 import json
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -223,7 +224,7 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
     }
     texts = {".csv": frame.to_csv(index=False, float_format=_digits), ".md": markdown(frame), ".tex": latex(frame)}
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():
-        temporary = folder / f".{table.id}{suffix}.tmp"
+        temporary = folder / f".{table.id}{suffix}.{uuid.uuid4().hex}.tmp"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(folder / f"{table.id}{suffix}")
     return folder / f"{table.id}.csv"
