@@ -1,4 +1,7 @@
-"""Sets up `.venv` for Face Lab; `make` calls it. Needs nothing but Python 3.11 to 3.13. Run again, it installs what changed."""
+"""Sets up `.venv` for Face Lab; `make` calls it. Needs nothing but Python 3.11 to 3.13.
+
+Run again, it installs what changed.
+"""
 
 import hashlib
 import os
@@ -20,17 +23,37 @@ def wanted() -> str:
 
 
 def pip(*arguments: str) -> None:
+    """Call `pip install` in `.venv`; end the program where it fails."""
     if subprocess.run([PYTHON, "-m", "pip", "--disable-pip-version-check", "install", *arguments]).returncode:
-        sys.exit(f"pip could not install {' '.join(arguments)}; its own words are above. Mend that, then call make again.")
+        sys.exit(
+            f"pip could not install {' '.join(arguments)}; its own words are above. "
+            "Mend that, then call make again."
+        )
 
 
 def opencv_imports() -> bool:
+    """True where OpenCV can be imported in `.venv`: its wheel needs libraries of the system."""
     return subprocess.run([PYTHON, "-c", "import cv2"], capture_output=True).returncode == 0
 
 
+def take_opencv_without_windows() -> None:
+    """Replace OpenCV's wheel by that of the same version that opens no windows."""
+    message = (
+        "OpenCV's wheel needs libGL, which this machine lacks: taking the wheel without windows instead."
+    )
+    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    line = next(line for line in requirements if line.startswith("opencv-python=="))
+    print(message, flush=True)
+    subprocess.run([PYTHON, "-m", "pip", "uninstall", "-y", "opencv-python"], check=True)
+    headless = line.split()[0].replace("opencv-python", "opencv-python-headless")
+    pip("--force-reinstall", "--no-deps", headless)
+
+
 def main() -> None:
+    """Set up `.venv`, or bring it up to date."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        sys.exit(f"Face Lab needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
+        version = sys.version.split()[0]
+        sys.exit(f"Face Lab needs Python 3.11, 3.12 or 3.13; this is {version}. Try: make PYTHON=python3.12")
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted():
         return
     print("Setting up .venv: a few minutes, once.", flush=True)
@@ -38,10 +61,7 @@ def main() -> None:
     pip("-r", "requirements.txt")
     pip("--no-deps", "-e", ".")
     if not opencv_imports():
-        line = next(x for x in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines() if x.startswith("opencv-python=="))
-        print("OpenCV's wheel needs libGL, which this machine lacks: taking the wheel without windows instead.", flush=True)
-        subprocess.run([PYTHON, "-m", "pip", "uninstall", "-y", "opencv-python"], check=True)
-        pip("--force-reinstall", "--no-deps", line.split()[0].replace("opencv-python", "opencv-python-headless"))
+        take_opencv_without_windows()
     STAMP.write_text(wanted(), encoding="utf-8")
 
 

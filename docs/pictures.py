@@ -18,7 +18,10 @@ def people() -> np.ndarray:
 
 def emotions() -> np.ndarray:
     """One face in each emotion, from its usual action units."""
-    faces = [synthetic.draw(synthetic.FaceParameters(action_units=synthetic.PROTOTYPES[e][0]), 152) for e in synthetic.EMOTIONS]
+    faces = []
+    for emotion in synthetic.EMOTIONS:
+        parameters = synthetic.FaceParameters(action_units=synthetic.PROTOTYPES[emotion][0])
+        faces.append(synthetic.draw(parameters, 152))
     return synthetic.sheet(np.stack(faces), columns=7)
 
 

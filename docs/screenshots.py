@@ -1,11 +1,16 @@
-"""Makes the screenshots of README.md: python docs/screenshots.py. Needs Chromium. Widgets in a real JupyterLab, with drawn faces; the pages
-are those of the full report, whose tables and figures are committed."""
+"""Makes the screenshots of README.md: python docs/screenshots.py. Needs Chromium.
+
+Widgets in a real JupyterLab, with drawn faces; the pages are those of the full report, whose tables and
+figures are committed.
+"""
 
 import shutil
 import tempfile
 from pathlib import Path
 
-from labkit import browser, pages, plan
+from labkit import plan
+from labkit.benches import browser
+from labkit.html import pages
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -24,33 +29,47 @@ def report_pages() -> None:
         pages.write(plan.read_plan(ROOT / "reports"), "full", folder)
         for source, height in (("index", 760), ("smile", 1160)):
             page.goto((folder / f"{source}.html").as_uri())
-            page.screenshot(path=HERE / f"report_{source}.png", clip={"x": 0, "y": 0, "width": 1200, "height": height}, full_page=True)
+            clip = {"x": 0, "y": 0, "width": 1200, "height": height}
+            page.screenshot(path=HERE / f"report_{source}.png", clip=clip, full_page=True)
+
+
+def explorer_and_puppet(page, notebook: str) -> None:
+    """The two widgets of notebook 07, each after a few turns of its controls."""
+    browser.run_all(page, notebook, 240)
+    for name, keys in (("layer", ["ArrowRight"] * 2), ("channel", ["PageUp"]), ("face", ["PageUp"] * 3)):
+        page.locator(f".widget-slider:has(.widget-label:text-is('{name}')) .noUi-handle").last.focus()
+        for key in keys:
+            page.keyboard.press(key)
+            page.wait_for_timeout(400)
+    method = page.locator(".widget-dropdown:has(.widget-label:text-is('method')) select")
+    method.select_option("strongest faces")
+    page.wait_for_timeout(3000)
+    widget(page, "channel").screenshot(path=HERE / "explorer.png")
+    page.locator("button:text-is('happy')").last.click()
+    page.wait_for_timeout(1500)
+    widget(page, "AU12 lip corner puller").screenshot(path=HERE / "puppet.png")
+
+
+def webcam(page, notebook: str) -> None:
+    """The camera widget of notebook 10 while it shows the film."""
+    browser.run_all(page, notebook, 240)
+    page.select_option(".camera-widget select >> nth=0", "film")
+    page.click(".camera-button:text-is('start')")
+    page.wait_for_timeout(6000)
+    page.locator(".camera-widget").screenshot(path=HERE / "webcam.png")
 
 
 def main() -> None:
+    """Make all of them."""
     report_pages()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-        shutil.copytree(ROOT / "reports", folder / "reports", ignore=shutil.ignore_patterns("quick", "runs", "full*"))
+        left_out = shutil.ignore_patterns("quick", "runs", "full*")
+        shutil.copytree(ROOT / "reports", folder / "reports", ignore=left_out)
         with browser.jupyterlab(folder) as address, browser.chromium(1400, 1000, scale=1.5) as page:
-            browser.run_all(page, address("notebooks/07_filter_visualisation.ipynb"), 240)
-            for name, keys in (("layer", ["ArrowRight"] * 2), ("channel", ["PageUp"]), ("face", ["PageUp"] * 3)):
-                page.locator(f".widget-slider:has(.widget-label:text-is('{name}')) .noUi-handle").last.focus()
-                for key in keys:
-                    page.keyboard.press(key)
-                    page.wait_for_timeout(400)
-            page.locator(".widget-dropdown:has(.widget-label:text-is('method')) select").select_option("strongest faces")
-            page.wait_for_timeout(3000)
-            widget(page, "channel").screenshot(path=HERE / "explorer.png")
-            page.locator("button:text-is('happy')").last.click()
-            page.wait_for_timeout(1500)
-            widget(page, "AU12 lip corner puller").screenshot(path=HERE / "puppet.png")
-            browser.run_all(page, address("notebooks/10_webcam_demo.ipynb"), 240)
-            page.select_option(".camera-widget select >> nth=0", "film")
-            page.click(".camera-button:text-is('start')")
-            page.wait_for_timeout(6000)
-            page.locator(".camera-widget").screenshot(path=HERE / "webcam.png")
+            explorer_and_puppet(page, address("notebooks/07_filter_visualisation.ipynb"))
+            webcam(page, address("notebooks/10_webcam_demo.ipynb"))
 
 
 if __name__ == "__main__":

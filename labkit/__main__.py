@@ -15,11 +15,18 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA_DIR = ROOT / "data"
 REPORTS_DIR = ROOT / "reports"
 
-app = typer.Typer(help="Face Lab: data, reports, measurements.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Face Lab: data, reports, measurements.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 data_app = typer.Typer(help="List, import and check data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+]
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Where imported data sets lie.")]
 
 
@@ -54,13 +61,27 @@ def data_list(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     for name, source in datasets.SOURCES.items():
         here = datasets.available(name, data_dir)
         rows.append(
-            {"name": name, "imported": here, "title": source.title, "holds": source.holds, "get": source.get, "licence": source.licence}
+            {
+                "name": name,
+                "imported": here,
+                "title": source.title,
+                "holds": source.holds,
+                "get": source.get,
+                "licence": source.licence,
+            }
         )
     lines = ["builtin     always there: faces drawn by labkit.synthetic, with the labels of every lab"]
     for row in rows:
-        lines.append(f"{row['name']:<11} {'imported' if row['imported'] else 'not imported'}: {row['title']}, {row['holds']}")
+        lines.append(
+            f"{row['name']:<11} {'imported' if row['imported'] else 'not imported'}: {row['title']}, {row['holds']}"
+        )
         lines += (
-            [] if row["imported"] else [f"            get it: {row['get']}", f"            python -m labkit data import {row['name']} FILE"]
+            []
+            if row["imported"]
+            else [
+                f"            get it: {row['get']}",
+                f"            python -m labkit data import {row['name']} FILE",
+            ]
         )
     show({"data": rows}, as_json, "\n".join(lines))
 
@@ -77,7 +98,11 @@ def data_import(
     from labkit import datasets
 
     summary = datasets.import_data(name, file, data_dir, progress=not as_json, limit=limit)
-    show(summary, as_json, _describe(summary) + f"\nimported in {summary['seconds']:.0f} s, {summary['bytes'] / 1e6:.0f} MB")
+    show(
+        summary,
+        as_json,
+        _describe(summary) + f"\nimported in {summary['seconds']:.0f} s, {summary['bytes'] / 1e6:.0f} MB",
+    )
     raise typer.Exit(bool(summary["problems"]))
 
 
@@ -92,11 +117,15 @@ def data_check(name: str, data_dir: DataDir = DATA_DIR, as_json: AsJson = False)
 
 
 def _describe(summary: dict) -> str:
-    lines = [f"{summary['title']}: {summary['images']:,} images, from {summary['file']} ({summary['layout']})"]
+    lines = [
+        f"{summary['title']}: {summary['images']:,} images, from {summary['file']} ({summary['layout']})"
+    ]
     for split, targets in summary["counts"].items():
         for target, counts in targets.items():
             total = f"{sum(counts.values()):,} images, " if target != "action_units" else ""
-            lines.append(f"  {split}, {target}: {total}" + ", ".join(f"{label} {n:,}" for label, n in counts.items()))
+            lines.append(
+                f"  {split}, {target}: {total}" + ", ".join(f"{label} {n:,}" for label, n in counts.items())
+            )
     lines += [f"  note: {note}" for note in summary["notes"]]
     lines += [f"  PROBLEM: {problem}" for problem in summary["problems"]] or ["  all counts as expected"]
     return "\n".join(lines)
@@ -104,14 +133,28 @@ def _describe(summary: dict) -> str:
 
 @app.command()
 def report(
-    profile: Annotated[str, typer.Option(help="quick: built-in faces, minutes. full: real data, hours.")] = "quick",
-    only: Annotated[str, typer.Option(help="Labs of the plan, with commas between, e.g. smile,emotion.")] = "",
-    data: Annotated[str, typer.Option(help="A data set to use in place of the profile's own, e.g. builtin.")] = "",
-    workers: Annotated[int, typer.Option(help="Rows trained at once on this machine; the cores are shared out.", min=1)] = 1,
-    scheduler: Annotated[str, typer.Option(help="Address of a Dask cluster that trains instead, e.g. tcp://host:8786.")] = "",
-    jobs: Annotated[int | None, typer.Option(help="Notebooks run side by side. [default: one a core in quick, 1 in full]", min=1)] = None,
+    profile: Annotated[
+        str, typer.Option(help="quick: built-in faces, minutes. full: real data, hours.")
+    ] = "quick",
+    only: Annotated[
+        str, typer.Option(help="Labs of the plan, with commas between, e.g. smile,emotion.")
+    ] = "",
+    data: Annotated[
+        str, typer.Option(help="A data set to use in place of the profile's own, e.g. builtin.")
+    ] = "",
+    workers: Annotated[
+        int, typer.Option(help="Rows trained at once on this machine; the cores are shared out.", min=1)
+    ] = 1,
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a Dask cluster that trains instead, e.g. tcp://host:8786.")
+    ] = "",
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Notebooks run side by side. [default: one a core in quick, 1 in full]", min=1),
+    ] = None,
     background: Annotated[
-        bool, typer.Option("--background", help="Train the plan's long rows instead, one thread, lowest priority.")
+        bool,
+        typer.Option("--background", help="Train the plan's long rows instead, one thread, lowest priority."),
     ] = False,
     force: Annotated[bool, typer.Option(help="Run every notebook and train every row anew.")] = False,
     data_dir: DataDir = DATA_DIR,
@@ -125,7 +168,7 @@ def report(
 
     labs = [lab.strip() for lab in only.split(",") if lab.strip()] or None
     if background:
-        from labkit import background as rows
+        from labkit.workers import background as rows
 
         raise typer.Exit(bool(rows.train(profile, labs, data_dir, reports_dir, say)))
     made = reports.report(profile, labs, data, data_dir, reports_dir, force, workers, scheduler, jobs, say)
@@ -134,7 +177,11 @@ def report(
     ran = len(made.notebooks) - len(failed) - unchanged
     lines = [f"{len(made.notebooks)} notebooks: {ran} run, {unchanged} unchanged, {len(failed)} failed"]
     lines += [
-        f"rows trained: {made.rows_trained}" if made.rows_trained else "no row trained" if failed else "nothing trained: every row was kept"
+        f"rows trained: {made.rows_trained}"
+        if made.rows_trained
+        else "no row trained"
+        if failed
+        else "nothing trained: every row was kept"
     ]
     lines += [f"FAILED {o.notebook}, {o.error}" for o in failed] + [f"open {made.index}"]
     show(asdict(made) | {"index": str(made.index)}, as_json, "\n".join(lines))
@@ -143,9 +190,18 @@ def report(
 
 @app.command()
 def evaluate(
-    weights: Annotated[str, typer.Argument(help="A published network by its name, e.g. smile, or a weights file.")],
-    data: Annotated[str, typer.Argument(help="An imported data set by its name, builtin, or a file or folder that `data import` reads.")],
-    split: Annotated[str, typer.Option(help="One of the data set's official splits, e.g. public_test; default all images.")] = "",
+    weights: Annotated[
+        str, typer.Argument(help="A published network by its name, e.g. smile, or a weights file.")
+    ],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="An imported data set by its name, builtin, or a file or folder that `data import` reads."
+        ),
+    ],
+    split: Annotated[
+        str, typer.Option(help="One of the data set's official splits, e.g. public_test; default all images.")
+    ] = "",
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
@@ -163,10 +219,10 @@ def publish(
     reports_dir: Annotated[Path, typer.Option(help="Where plan.toml and the kept rows lie.")] = REPORTS_DIR,
 ) -> None:
     """Write labkit/weights/NAME.pt, the network of a kept row of the full report; its model card beside it is written by hand."""
-    from labkit import models, plan, runs
+    from labkit import models, plan, running
 
     table, spec = plan.published_spec(name, data_dir, reports_dir)
-    result = runs.publish(spec, table.store, models.WEIGHTS / f"{name}.pt", data_dir)
+    result = running.publish(spec, table.store, models.WEIGHTS / f"{name}.pt", data_dir)
     part = plan.read_plan(reports_dir)["weights"][name].get("part", "test")
     print(f"{models.WEIGHTS / f'{name}.pt'}: row {result.key}, {part} accuracy {result.value(part=part):.4f}")
 
@@ -175,23 +231,35 @@ def publish(
 def bench(
     model: Annotated[str, typer.Option(help="One model; default all.")] = "",
     rounds: Annotated[int, typer.Option(help="How often the two loops take turns.", min=1)] = 7,
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16; default bfloat16 where the machine has it.")] = "",
-    workers: Annotated[int, typer.Option(help="Measure instead what so many workers gain on a table of 8 short rows.", min=0)] = 0,
-    webcam: Annotated[bool, typer.Option("--webcam", help="Measure instead a frame of the webcam, beside Haar and plain models.")] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32 or bfloat16; default bfloat16 where the machine has it.")
+    ] = "",
+    workers: Annotated[
+        int, typer.Option(help="Measure instead what so many workers gain on a table of 8 short rows.", min=0)
+    ] = 0,
+    webcam: Annotated[
+        bool,
+        typer.Option("--webcam", help="Measure instead a frame of the webcam, beside Haar and plain models."),
+    ] = False,
     widgets: Annotated[
-        bool, typer.Option("--widgets", help="Measure instead slider to picture in a browser, beside a bare picture.")
+        bool,
+        typer.Option(
+            "--widgets", help="Measure instead slider to picture in a browser, beside a bare picture."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32) and beside forward and
     backward alone, in one run."""
-    from labkit import background
+    from labkit.workers import background
 
     with background.measuring():
         _bench(model, rounds, precision, workers, webcam, widgets, as_json)
 
 
-def _bench(model: str, rounds: int, precision: str, workers: int, webcam: bool, widgets: bool, as_json: bool) -> None:
+def _bench(
+    model: str, rounds: int, precision: str, workers: int, webcam: bool, widgets: bool, as_json: bool
+) -> None:
     from labkit import bench
 
     if webcam:
@@ -203,10 +271,13 @@ def _bench(model: str, rounds: int, precision: str, workers: int, webcam: bool, 
         )
         return show(r, as_json, text)
     if widgets:
-        from labkit import bench_widgets
+        from labkit.benches import widgets
 
-        r = bench_widgets.bench_widgets()
-        lines = [f"{name}: {row['ms']} ms, bare picture {row['bare_ms']} ms, ratio {row['ratio']}" for name, row in r["widgets"].items()]
+        r = widgets.bench_widgets()
+        lines = [
+            f"{name}: {row['ms']} ms, bare picture {row['bare_ms']} ms, ratio {row['ratio']}"
+            for name, row in r["widgets"].items()
+        ]
         return show(r, as_json, "\n".join(lines))
     if workers:
         r = bench.bench_workers(workers)
@@ -227,12 +298,24 @@ def _bench(model: str, rounds: int, precision: str, workers: int, webcam: bool, 
 @app.command()
 def webcam(
     source: Annotated[
-        str, typer.Option(help="Number of a camera, a video file, a folder of pictures, or builtin. Default: camera 0, else builtin.")
+        str,
+        typer.Option(
+            help="Number of a camera, a video file, a folder of pictures, or builtin. Default: camera 0, else builtin."
+        ),
     ] = "",
-    out: Annotated[Path | None, typer.Option(help="Write the annotated video here (.webm or .mp4), a .csv and a .png beside it.")] = None,
-    window: Annotated[bool, typer.Option(help="Show it in a window; q or Escape ends it. Needs a screen.")] = False,
-    networks: Annotated[str, typer.Option(help="Published networks or weights files, with commas between.")] = "smile,emotion",
-    seconds: Annotated[float | None, typer.Option(help="End after so many seconds; builtin written to a file: 20.", min=0.1)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the annotated video here (.webm or .mp4), a .csv and a .png beside it."),
+    ] = None,
+    window: Annotated[
+        bool, typer.Option(help="Show it in a window; q or Escape ends it. Needs a screen.")
+    ] = False,
+    networks: Annotated[
+        str, typer.Option(help="Published networks or weights files, with commas between.")
+    ] = "smile,emotion",
+    seconds: Annotated[
+        float | None, typer.Option(help="End after so many seconds; builtin written to a file: 20.", min=0.1)
+    ] = None,
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:

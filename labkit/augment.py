@@ -1,8 +1,8 @@
 """Augmentation of whole batches on the device that trains.
 
-Each function takes float images (B, C, H, W) in 0..1 and a `torch.Generator` of the same device, and returns images of
-the same shape, each image with a draw of its own. Mirror, rotation, shift and zoom are one affine warp, which costs a
-twentieth of what a per-image pipeline of the same steps does. Taught in notebook 01.
+Each function takes float images (B, C, H, W) in 0..1 and a `torch.Generator` of the same device, and returns
+images of the same shape, each image with a draw of its own. Mirror, rotation, shift and zoom are one affine
+warp, which costs a twentieth of what a per-image pipeline of the same steps does. Taught in notebook 01.
 """
 
 import math
@@ -28,8 +28,19 @@ def _centres(n: int, device: torch.device) -> torch.Tensor:
 
 
 def geometry(images, generator, mirror=0.0, rotate=0.0, shift=0.0, zoom=0.0):
-    """One affine warp: `mirror` is a chance; `rotate` degrees either way; `shift` a share of the side either way;
-    `zoom` a share larger or smaller. What comes in at the border repeats the border."""
+    """Mirror, rotate, shift and zoom in one affine warp. What comes in at the border repeats the border.
+
+    Args:
+        images: float (B, C, H, W).
+        generator: where each image's own draws come from.
+        mirror: the chance that an image is mirrored left to right, 0 to 1.
+        rotate: degrees, at most so far either way.
+        shift: share of the side, at most so far either way, across and down.
+        zoom: share by which an image becomes at most larger or smaller, below 1.
+
+    Returns:
+        float (B, C, H, W).
+    """
     n, _, height, width = images.shape
     angle = uniform(n, -rotate, rotate, generator) * (math.pi / 180)
     scale = 1.0 / (1.0 + uniform(n, -zoom, zoom, generator))
@@ -37,9 +48,10 @@ def geometry(images, generator, mirror=0.0, rotate=0.0, shift=0.0, zoom=0.0):
     across, down = uniform(n, -2 * shift, 2 * shift, generator), uniform(n, -2 * shift, 2 * shift, generator)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     x, y = _centres(width, images.device).view(1, 1, -1, 1), _centres(height, images.device).view(1, -1, 1, 1)
-    # one sum over all pixels, a tenth of F.affine_grid's matrix product
-    grid = torch.cat([flip * (cos * x + across), sin * x], 3) + torch.cat([-flip * sin * y, cos * y + down], 3)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    # One sum over all pixels, a tenth of F.affine_grid's matrix product.
+    from_x = torch.cat([flip * (cos * x + across), sin * x], 3)
+    from_y = torch.cat([-flip * sin * y, cos * y + down], 3)
+    return F.grid_sample(images, from_x + from_y, padding_mode="border", align_corners=False)
 
 
 def brightness(images, generator, amount):
@@ -78,14 +90,18 @@ def blur(images, generator, amount):
 
 
 def erase(images, generator, amount):
-    """Grey out a square of a side drawn between 0 and `amount` of the image's (random erasing, Zhong et al. 2017)."""
+    """Grey out a square of a side drawn between 0 and `amount` of the image's.
+
+    Source:
+        Random erasing, Zhong et al. 2017.
+    """
     n, _, height, width = images.shape
     half = uniform(n, 0, amount / 2, generator)
-    rows, columns = torch.linspace(0, 1, height, device=images.device), torch.linspace(0, 1, width, device=images.device)
-    inside = ((rows.view(1, 1, -1, 1) - uniform(n, 0, 1, generator)).abs() < half) & (
-        (columns.view(1, 1, 1, -1) - uniform(n, 0, 1, generator)).abs() < half
-    )
-    return torch.where(inside, images.mean((1, 2, 3), keepdim=True), images)
+    rows = torch.linspace(0, 1, height, device=images.device).view(1, 1, -1, 1)
+    columns = torch.linspace(0, 1, width, device=images.device).view(1, 1, 1, -1)
+    in_rows = (rows - uniform(n, 0, 1, generator)).abs() < half
+    in_columns = (columns - uniform(n, 0, 1, generator)).abs() < half
+    return torch.where(in_rows & in_columns, images.mean((1, 2, 3), keepdim=True), images)
 
 
 STEPS: dict[str, Callable] = {
@@ -101,9 +117,18 @@ STEPS: dict[str, Callable] = {
 def stored_copies(images, copies: int, seed: int = 0):
     """The smile report's augmented data set: `copies` further versions of each image, made once and stored.
 
-    images: uint8 (N, H, W, C), H = W. Each version gets 0 to 3 steps, drawn at random, of: mirror left to right; rotation by
-    90, 180 or 270 degrees; saturation changed by up to half. Returns uint8 (copies * N, H, W, C), one whole set after the
-    other. Rotating a face upside down is the report's choice, kept to repeat its table."""
+    Each version gets 0 to 3 steps, drawn at random, of: mirror left to right; rotation by 90, 180 or 270
+    degrees; saturation changed by up to half. Rotating a face upside down is the report's choice, kept to
+    repeat its table.
+
+    Args:
+        images: uint8 (N, H, W, C), H = W.
+        copies: versions of each image.
+        seed: of the steps.
+
+    Returns:
+        uint8 (copies * N, H, W, C), one whole set after the other.
+    """
     rng = np.random.default_rng(seed)
 
     def mirror(image):
@@ -119,14 +144,19 @@ def stored_copies(images, copies: int, seed: int = 0):
     made = np.empty((copies * len(images), *images.shape[1:]), np.uint8)
     for i in range(len(made)):
         image = images[i % len(images)]
-        for step in rng.permutation([mirror, quarter_turns, resaturated])[: rng.integers(0, 4)]:
+        steps = rng.permutation([mirror, quarter_turns, resaturated])
+        for step in steps[: rng.integers(0, 4)]:
             image = step(image)
         made[i] = image
     return made
 
 
 def check(amounts: Mapping[str, float]) -> None:
-    """Raise ValueError for a step that is not known, an amount below 0, or a zoom of 1 or more."""
+    """Check the amounts that `augment` is to be given: name of a step -> amount.
+
+    Raises:
+        ValueError: for a step that is not known, an amount below 0, or a zoom of 1 or more.
+    """
     known = sorted(GEOMETRY | set(STEPS))
     for name, amount in amounts.items():
         if name not in known:
@@ -134,11 +164,23 @@ def check(amounts: Mapping[str, float]) -> None:
         if not amount >= 0:
             raise ValueError(f"augment: '{name}' must be 0 or more, got {amount}")
         if name == "zoom" and amount >= 1:
-            raise ValueError(f"augment: 'zoom' must be below 1, at which a face could shrink to nothing, got {amount}")
+            raise ValueError(
+                f"augment: 'zoom' must be below 1, at which a face could shrink to nothing, got {amount}"
+            )
 
 
 def augment(images: torch.Tensor, amounts: Mapping[str, float], generator: torch.Generator) -> torch.Tensor:
-    """Every step that `amounts` names, geometry first: `{"mirror": 0.5, "rotate": 10, "shift": 0.1, "noise": 0.05}`."""
+    """Every step that `amounts` names, geometry first.
+
+    Args:
+        images: float (B, C, H, W) in 0..1.
+        amounts: name of a step, of `GEOMETRY` or `STEPS`, -> amount, for instance
+            `{"mirror": 0.5, "rotate": 10, "shift": 0.1, "noise": 0.05}`.
+        generator: of the same device as the images; each image gets draws of its own.
+
+    Returns:
+        float (B, C, H, W).
+    """
     warp = {name: amount for name, amount in amounts.items() if name in GEOMETRY}
     if warp:
         images = geometry(images, generator, **warp)

@@ -31,7 +31,9 @@ class Case:
 
 
 CASES = {
-    "smile-base": Case("smile-base", size=64, channels=3, file_size=192),  # GENKI-4K's photographs: about 180 x 192
+    "smile-base": Case(
+        "smile-base", size=64, channels=3, file_size=192
+    ),  # GENKI-4K's photographs: about 180 x 192
     "emotion-7": Case("emotion-7", size=48, channels=1, file_size=48, batches=2),
     "emotion-best": Case("emotion-best", size=48, channels=1, file_size=48, batches=8),
 }
@@ -85,11 +87,15 @@ def our_steps(case: Case, folder: Path, labels, precision: str):
     from labkit import augment, devices, models, training
 
     device = devices.best_device()
-    model, context = devices.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
+    model, context = devices.prepare(
+        models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision
+    )
     model.train()
     flags = cv2.IMREAD_COLOR_RGB if case.channels == 3 else cv2.IMREAD_GRAYSCALE
     pictures = [cv2.imread(str(file), flags) for file in sorted(folder.glob("*.jpg"))]
-    pictures = [cv2.resize(picture, (case.size, case.size), interpolation=cv2.INTER_AREA) for picture in pictures]
+    pictures = [
+        cv2.resize(picture, (case.size, case.size), interpolation=cv2.INTER_AREA) for picture in pictures
+    ]
     images = torch.from_numpy(np.stack(pictures).reshape(-1, case.size, case.size, case.channels)).to(device)
     labels = torch.from_numpy(labels).to(device)
     optimizer = training.make_optimizer(model, training.TrainConfig())
@@ -108,9 +114,14 @@ def limit_steps(case: Case, folder: Path, labels, precision: str):
     from labkit import devices, models, training
 
     device = devices.best_device()
-    model, context = devices.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision)
+    model, context = devices.prepare(
+        models.build(case.architecture, {"label": 2}, in_channels=case.channels), device, precision
+    )
     model.train()
-    images, target = torch.rand(BATCH, case.channels, case.size, case.size, device=device), torch.from_numpy(labels[:BATCH]).to(device)
+    images, target = (
+        torch.rand(BATCH, case.channels, case.size, case.size, device=device),
+        torch.from_numpy(labels[:BATCH]).to(device),
+    )
     while True:
         with context:
             logits = model(images)
@@ -177,7 +188,11 @@ def bench(name: str, rounds: int = 7, n: int = 256, precision: str = "") -> dict
         raise ValueError(f"model '{name}': expected one of {', '.join(CASES)}")
     case = CASES[name]
     precision = precision or ("bfloat16" if devices.has_bfloat16(devices.best_device()) else "float32")
-    model, _ = devices.prepare(models.build(case.architecture, {"label": 2}, in_channels=case.channels), devices.best_device(), precision)
+    model, _ = devices.prepare(
+        models.build(case.architecture, {"label": 2}, in_channels=case.channels),
+        devices.best_device(),
+        precision,
+    )
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     faces = synthetic.make(n, size=case.file_size, colour=case.channels == 3)
     with tempfile.TemporaryDirectory() as folder:
@@ -204,17 +219,33 @@ def bench_workers(workers: int, rows: int = 8, epochs: int = 50) -> dict:
     workers to one training at a time that has all cores, which is what `--workers 1` means."""
     import torch
 
-    from labkit import runs
+    from labkit import running, runs
 
-    spec = {"data": {"name": "builtin", "n": 400, "size": 64}, "split": {"kind": "random"}, "model": "smile-base", "targets": ["smile"]}
-    specs = [runs.RunSpec.from_dict({**spec, "config": {"epochs": epochs}, "seed": seed}) for seed in range(rows)]
-    runs.faces_of(specs[0])
+    spec = {
+        "data": {"name": "builtin", "n": 400, "size": 64},
+        "split": {"kind": "random"},
+        "model": "smile-base",
+        "targets": ["smile"],
+    }
+    specs = [
+        runs.RunSpec.from_dict({**spec, "config": {"epochs": epochs}, "seed": seed}) for seed in range(rows)
+    ]
+    running.faces_of(specs[0])
     before, seconds = torch.get_num_threads(), {}
-    for name, threads, at_once in (("one_core", 1, 1), ("all_cores", os.cpu_count() or 1, 1), ("workers", 1, workers)):
+    for name, threads, at_once in (
+        ("one_core", 1, 1),
+        ("all_cores", os.cpu_count() or 1, 1),
+        ("workers", 1, workers),
+    ):
         torch.set_num_threads(threads)
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
-            runs.run_all(specs, runs.Store(Path(folder) / "rows", Path(folder) / "runs"), progress=False, workers=at_once)
+            running.run_all(
+                specs,
+                runs.Store(Path(folder) / "rows", Path(folder) / "runs"),
+                progress=False,
+                workers=at_once,
+            )
             seconds[name] = time.perf_counter() - start
     torch.set_num_threads(before)
     return {
@@ -232,7 +263,10 @@ def one_face(seconds: float):
 
     from labkit import synthetic
 
-    frame, units = np.full((480, 640, 3), (120, 130, 140), np.uint8), {"AU12": abs(seconds % 2 - 1), "AU25": abs(seconds % 2 - 1)}
+    frame, units = (
+        np.full((480, 640, 3), (120, 130, 140), np.uint8),
+        {"AU12": abs(seconds % 2 - 1), "AU25": abs(seconds % 2 - 1)},
+    )
     x = 190 + round(60 * abs(seconds % 4 - 2))
     frame[110:366, x : x + 256] = synthetic.draw(synthetic.FaceParameters(action_units=units, zoom=0.8), 256)
     return frame
@@ -249,9 +283,19 @@ def plain_webcam(frame, networks, cascade) -> None:
             face = (frame if about["channels"] == 3 else grey[..., None])[y : y + height, x : x + width]
             face = cv2.resize(face, (about["size"],) * 2).reshape(about["size"], about["size"], -1)
             with torch.no_grad():
-                scores = network.eval()(torch.from_numpy(face).permute(2, 0, 1)[None].float() / 255)[target].softmax(1)[0]
+                scores = network.eval()(torch.from_numpy(face).permute(2, 0, 1)[None].float() / 255)[
+                    target
+                ].softmax(1)[0]
             label = about["classes"][target][int(scores.argmax())]
-            cv2.putText(frame, f"{label} {scores.max():.2f}", (int(x), int(y)), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 255, 0), 1)
+            cv2.putText(
+                frame,
+                f"{label} {scores.max():.2f}",
+                (int(x), int(y)),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.6,
+                (0, 255, 0),
+                1,
+            )
         cv2.rectangle(frame, (x, y), (x + width, y + height), (0, 255, 0), 2)
 
 
@@ -269,7 +313,10 @@ def bench_webcam(frames: int = 100) -> dict:
     before, times = (torch.get_num_threads(), cv2.getNumThreads()), []
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    watcher, cascade = follow.Watcher(networks), cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_default.xml")
+    watcher, cascade = (
+        follow.Watcher(networks),
+        cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_default.xml"),
+    )
     for i in range(frames + 5):  # the first build kernels
         frame = one_face(i / 25)
         marks = [time.perf_counter()]
@@ -289,4 +336,8 @@ def bench_webcam(frames: int = 100) -> dict:
     medians = {"webcam": ours, "find": find, "classify": classify, "draw": draw, "plain": plain}
     result = {f"{name}_ms": round(statistics.median(values), 2) for name, values in medians.items()}
     result["slow_ms"] = round(statistics.quantiles(ours, n=10)[-1], 2)
-    return result | {"ratio": round(result["plain_ms"] / result["webcam_ms"], 2), "frames": frames, "load": load}
+    return result | {
+        "ratio": round(result["plain_ms"] / result["webcam_ms"], 2),
+        "frames": frames,
+        "load": load,
+    }

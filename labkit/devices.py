@@ -1,5 +1,5 @@
-"""Where training computes and in what: device, number format, memory layout, threads and random state. Nothing here is decided by
-a stopwatch: what a row computes follows from its spec alone."""
+"""Where training computes and in what: device, number format, memory layout, threads and random state.
+Nothing here is decided by a stopwatch: what a row computes follows from its spec alone."""
 
 import ctypes
 import os
@@ -16,7 +16,8 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 
 
 def best_device(name: str | torch.device | None = None) -> torch.device:
-    """The device of this name; without one the GPU where there is one (CUDA, then Apple's), the CPU otherwise."""
+    """The device of this name; without one the GPU where there is one (CUDA, then Apple's), the CPU
+    otherwise."""
     if name is not None:
         return torch.device(name)
     if torch.cuda.is_available():
@@ -25,21 +26,24 @@ def best_device(name: str | torch.device | None = None) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware: CUDA from compute capability 8; CPUs with AVX512-BF16 or AMX, unless
-    oneDNN, which does torch's convolutions there, is told to keep to an older instruction set (`ONEDNN_MAX_CPU_ISA`)."""
+    """Whether the device multiplies bfloat16 in hardware: CUDA from compute capability 8; CPUs with
+    AVX512-BF16 or AMX, unless oneDNN, which does torch's convolutions there, is told to keep to an older
+    instruction set (`ONEDNN_MAX_CPU_ISA`)."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type != "cpu":
         return False
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
     has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return has and (allowed in ("ALL", "DEFAULT") or "BF16" in allowed or "FP16" in allowed or "AMX" in allowed or "AVX10" in allowed)
+    newer = any(word in allowed for word in ("BF16", "FP16", "AMX", "AVX10"))
+    return has and (allowed in ("ALL", "DEFAULT") or newer)
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory for the next batch. By default it gives every large tensor back to the system, which
-    has to clear the pages again: about a fifth of the time of training a small network on a CPU. Elsewhere a no-op."""
+    """Tell glibc to keep freed memory for the next batch. By default it gives every large tensor back to the
+    system, which has to clear the pages again: about a fifth of the time of training a small network on a
+    CPU. Elsewhere a no-op."""
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
@@ -49,13 +53,18 @@ def keep_freed_memory() -> None:
         mallopt(mmap_threshold, 2**25)  # the largest that glibc accepts
 
 
-_alone = {"lock": threading.Lock(), "blocks": 0, "before": 1}  # the number of threads belongs to the whole process
+_alone = {
+    "lock": threading.Lock(),
+    "blocks": 0,
+    "before": 1,
+}  # the number of threads belongs to the whole process
 
 
 @contextmanager
 def one_thread():
-    """One thread for torch inside the block: on a few images small networks gain little from more, and where another program uses
-    the cores, threads wait long for each other (a second instead of 20 ms a frame). Blocks may overlap, as those of two widgets
+    """One thread for torch inside the block: on a few images small networks gain little from more, and where
+    another program uses the cores, threads wait long for each other (a second instead of 20 ms a frame).
+    Blocks may overlap, as those of two widgets
     do: the last to end gives back what the first found."""
     with _alone["lock"]:
         if not _alone["blocks"]:
@@ -72,22 +81,30 @@ def one_thread():
 
 
 def layout_of(model, precision: str) -> str:
-    """The memory layout that `model` trains in: "channels_last", or "contiguous" for float32 with a kernel of 7x7 or more.
+    """The memory layout that `model` trains in: "channels_last", or "contiguous" for float32 with a kernel of
+    7x7 or more.
 
-    A fixed rule, so that a row computes the same whatever the machine is doing. Measured on CPUs with and without AVX-512:
-    channels_last trains 1.1 to 1.6 times as fast, but large kernels in float32 are up to 15 % slower in it where there is AVX2 only.
+    A fixed rule, so that a row computes the same whatever the machine is doing. Measured on CPUs with and
+    without AVX-512: channels_last trains 1.1 to 1.6 times as fast, but large kernels in float32 are up to 15
+    % slower in it where there is AVX2 only.
     """
     large = any(max(layer.kernel_size) >= 7 for layer in model.modules() if isinstance(layer, nn.Conv2d))
     return "contiguous" if precision == "float32" and large else "channels_last"
 
 
 def prepare(model, device: torch.device, precision: str):
-    """Move the model, set its memory layout, and return it with the context its forward pass runs in. Raises ValueError where the
-    device does not have the number format: another one would be another experiment."""
+    """Make a network ready for a device and a number format.
+
+    Returns:
+        The model, moved and in its memory layout, and the context that its forward pass runs in.
+    Raises:
+        ValueError: where the device does not have the number format: another one would be another experiment.
+    """
     if precision == "bfloat16" and not has_bfloat16(device):
         raise ValueError(
-            f"precision 'bfloat16': this machine's {device.type} does not have it; use a machine that has (AVX512-BF16, AMX, or "
-            "a CUDA GPU since 2020), or precision='float32', which every machine has and which is a row of its own"
+            f"precision 'bfloat16': this machine's {device.type} does not have it; use a machine that has "
+            "(AVX512-BF16, AMX, or a CUDA GPU since 2020), or precision='float32', which every machine has "
+            "and which is a row of its own"
         )
     keep_freed_memory()
     if device.type == "cuda":  # float32 means float32, not the 10 bits of TF32
@@ -98,7 +115,8 @@ def prepare(model, device: torch.device, precision: str):
 
 @contextmanager
 def seeded(seed: int, device: torch.device):
-    """Dropout draws from torch's global generator of the device: seed it inside the block, and leave it as it was."""
+    """Dropout draws from torch's global generator of the device: seed it inside the block, and leave it as it
+    was."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":

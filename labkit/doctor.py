@@ -74,7 +74,12 @@ def opencv() -> Check:
     try:
         import cv2
     except ImportError as error:
-        return Check("import cv2", False, str(error), "run python install.py: it falls back to the wheel without windows")
+        return Check(
+            "import cv2",
+            False,
+            str(error),
+            "run python install.py: it falls back to the wheel without windows",
+        )
     return Check("import cv2", True, f"{cv2.__version__}, {cv2.getNumThreads()} threads")
 
 
@@ -85,13 +90,22 @@ def device() -> Check:
     except (ImportError, RuntimeError, OSError) as error:
         return Check("device", False, str(error).splitlines()[0], "mend torch first")
     chosen = devices.best_device()
-    formats = "float32 and bfloat16" if devices.has_bfloat16(chosen) else "float32; rows in bfloat16 are read, not trained"
+    formats = (
+        "float32 and bfloat16"
+        if devices.has_bfloat16(chosen)
+        else "float32; rows in bfloat16 are read, not trained"
+    )
     return Check("device", True, f"{chosen.type}, trains in {formats}, {os.cpu_count()} processor cores")
 
 
 def disk(needed_gb: float = 2.0) -> Check:
     free = shutil.disk_usage(ROOT).free / 1e9
-    return Check("free disk", free >= needed_gb, f"{free:.1f} GB", f"make room: data sets and reports need about {needed_gb:.0f} GB")
+    return Check(
+        "free disk",
+        free >= needed_gb,
+        f"{free:.1f} GB",
+        f"make room: data sets and reports need about {needed_gb:.0f} GB",
+    )
 
 
 def data(data_dir: Path) -> list[Check]:
@@ -102,7 +116,9 @@ def data(data_dir: Path) -> list[Check]:
     for name in datasets.SOURCES:
         here = datasets.available(name, data_dir)
         remedy = f"see data/README.md, then python -m labkit data import {name} FILE"
-        checks.append(Check(f"data {name}", here, "imported" if here else "not imported", remedy, optional=True))
+        checks.append(
+            Check(f"data {name}", here, "imported" if here else "not imported", remedy, optional=True)
+        )
     return checks
 
 
@@ -110,20 +126,38 @@ def camera() -> Check:
     """On Linux a camera is a device file; elsewhere opening the first one is the only way to know."""
     if sys.platform.startswith("linux"):
         cameras = sorted(str(path) for path in Path("/dev").glob("video*"))
-        return Check("camera", bool(cameras), ", ".join(cameras) or "none", "connect one, or give the demo a video file", optional=True)
+        return Check(
+            "camera",
+            bool(cameras),
+            ", ".join(cameras) or "none",
+            "connect one, or give the demo a video file",
+            optional=True,
+        )
     import cv2
 
     capture = cv2.VideoCapture(0)
     opened = capture.isOpened()
     capture.release()
-    return Check("camera", opened, "the first one opens" if opened else "none opens", "connect one and allow its use", optional=True)
+    return Check(
+        "camera",
+        opened,
+        "the first one opens" if opened else "none opens",
+        "connect one and allow its use",
+        optional=True,
+    )
 
 
 def text(checks: list[Check]) -> str:
     """A line for each check; what is optional and not there shares one quiet line at the end."""
     lines = [check.line() for check in checks if check.ok or not check.optional]
     absent = [check.name for check in checks if check.optional and not check.ok]
-    lines += [f"Not here, and nothing needs it: {', '.join(absent)} (`python -m labkit data list` says how to get data)."] if absent else []
+    lines += (
+        [
+            f"Not here, and nothing needs it: {', '.join(absent)} (`python -m labkit data list` says how to get data)."
+        ]
+        if absent
+        else []
+    )
     return "\n".join(lines)
 
 

@@ -1,35 +1,84 @@
 """`FaceSet`: the one value that all data become.
 
-Every reader in `labkit.datasets` and the generator in `labkit.synthetic` return a `FaceSet`; splits, training and figures
-take one. A model never knows which data set it learns from. Taught in notebook 01.
+Every reader in `labkit.datasets` and the generator in `labkit.synthetic` return a `FaceSet`; splits, training
+and figures take one. A model never knows which data set it learns from. Taught in notebook 01.
 """
 
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import cv2
 import numpy as np
 
 UNLABELLED = -1
+
+
+BLOCK = 1024  # images on disk of which so many are read at a time where all of them are needed
+
+
+class OnDisk:
+    """Images that stay in a file until they are asked for; then uint8 (N, H, W, C), as an array in memory has
+    them.
+
+    Args:
+        file: uint8 (M, H, W, C), as `np.load(..., mmap_mode="r")` opens it.
+        index: int64 (N,), the images of the file in their order; None = all.
+        size: side in pixels to which they are resized; None = as they are.
+        channels: 1 (grey) or 3 (RGB); None = as they are.
+    """
+
+    dtype, ndim = np.dtype(np.uint8), 4
+
+    def __init__(self, file: np.ndarray, index=None, size: int | None = None, channels: int | None = None):
+        self.file = file
+        self.index = np.arange(len(file)) if index is None else index
+        self.size, self.channels = size or file.shape[1], channels or file.shape[-1]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return len(self.index), self.size, self.size, self.channels
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, which) -> np.ndarray:
+        """Read an image, or those of a slice or index array."""
+        if isinstance(which, (int, np.integer)):
+            return self[[which]][0]
+        images = resized(self.file[self.index[which]], self.size)
+        if self.channels == images.shape[-1]:
+            return images
+        return grey(images) if self.channels == 1 else images.repeat(3, -1)
+
+    def take(self, indices) -> "OnDisk":
+        """The images at `indices`, still on disk."""
+        return OnDisk(self.file, self.index[indices], self.size, self.channels)
+
+    def with_channels(self, channels: int) -> "OnDisk":
+        """The same images, grey (1) or RGB (3)."""
+        return OnDisk(self.file, self.index, self.size, channels)
 
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
     """Face images of one size with their labels. Frozen: every change is a new `FaceSet`.
 
-    images: uint8 (N, H, W, C), C = 1 (grey) or 3 (RGB).
-    targets: name -> int64 (N,), a class index, -1 = not labelled; or
-             name -> float32 (N, K), 0 or 1 for each of K labels, NaN = not coded.
-    classes: name -> the class names (or the K label names) in order.
-    subjects: (N,) str, who is in the picture, or None where that is not known.
-    names: (N,) str, a name for each image, usually its file name, or None.
-    split: (N,) str, the official split of each image, or None.
-    source: one line that says where the images come from.
+    Attributes:
+        images: uint8 (N, H, W, C), C = 1 (grey) or 3 (RGB), in memory or `OnDisk`.
+        targets: name -> int64 (N,), a class index, -1 = not labelled; or
+            name -> float32 (N, K), 0 or 1 for each of K labels, NaN = not coded.
+        classes: name -> the class names (or the K label names) in order.
+        subjects: (N,) str, who is in the picture, or None where that is not known.
+        names: (N,) str, a name for each image, usually its file name, or None.
+        split: (N,) str, the official split of each image, or None.
+        source: one line that says where the images come from.
 
-    Raises ValueError where a shape, type or range is not as above; the message names the field.
+    Raises:
+        ValueError: where a shape, type or range is not as above; the message names the field.
     """
 
-    images: np.ndarray
+    images: np.ndarray | OnDisk
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subjects: np.ndarray | None = None
@@ -41,7 +90,9 @@ class FaceSet:
         _check_images(self.images)
         n = len(self.images)
         if set(self.targets) != set(self.classes):
-            raise ValueError(f"targets {sorted(self.targets)} and classes {sorted(self.classes)} must name the same labels")
+            raise ValueError(
+                f"targets {sorted(self.targets)} and classes {sorted(self.classes)} must name the same labels"
+            )
         for name, values in self.targets.items():
             _check_target(name, values, len(self.classes[name]), n)
         for label in ("subjects", "names", "split"):
@@ -54,15 +105,17 @@ class FaceSet:
 
     def __repr__(self) -> str:
         n, height, width, channels = self.images.shape
-        colour = "RGB" if channels == 3 else "grey"
-        return f"FaceSet({n:,} {colour} images of {width}x{height}; targets {', '.join(self.targets) or 'none'}; {self.source})"
+        colour, targets = "RGB" if channels == 3 else "grey", ", ".join(self.targets) or "none"
+        return f"FaceSet({n:,} {colour} images of {width}x{height}; targets {targets}; {self.source})"
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over pixels, labels, subjects and split, as hexadecimal text: moves with anything that training or splits could
-        notice. Decoded pixels can differ in their last bit between CPUs: what data a row belongs to is `datasets.identity`."""
+        """sha256 over pixels, labels, subjects and split, as hexadecimal text: moves with anything that
+        training or splits could notice. Decoded pixels can differ in their last bit between CPUs: what data a
+        row belongs to is `datasets.identity`."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images))
+        for block in self.blocks():
+            digest.update(np.ascontiguousarray(block))
         for name in sorted(self.targets):
             digest.update(f"{name}:{','.join(self.classes[name])}".encode())
             digest.update(np.ascontiguousarray(self.targets[name]))
@@ -72,7 +125,8 @@ class FaceSet:
         return digest.hexdigest()
 
     def is_multilabel(self, target: str) -> bool:
-        """True where `target` holds K independent 0/1 labels an image, False where it holds one class index."""
+        """True where `target` holds K independent 0/1 labels an image, False where it holds one class
+        index."""
         return self.targets[target].ndim == 2
 
     def labelled(self, target: str) -> np.ndarray:
@@ -81,27 +135,37 @@ class FaceSet:
         return ~np.isnan(values).all(1) if self.is_multilabel(target) else values != UNLABELLED
 
     def take(self, indices) -> "FaceSet":
-        """The images at `indices` (an index array or a boolean mask), in that order; an index may stand twice."""
+        """The images at `indices` (an index array or a boolean mask), in that order; an index may stand
+        twice."""
 
         def pick(values):
             return None if values is None else values[indices]
 
         return replace(
             self,
-            images=self.images[indices],
+            images=self.images.take(indices) if isinstance(self.images, OnDisk) else self.images[indices],
             targets={name: values[indices] for name, values in self.targets.items()},
             subjects=pick(self.subjects),
             names=pick(self.names),
             split=pick(self.split),
         )
 
+    def blocks(self):
+        """The images a block at a time, uint8 (B, H, W, C): all that are in memory, or some read from
+        disk."""
+        size = BLOCK if isinstance(self.images, OnDisk) else max(len(self), 1)
+        return (self.images[start : start + size] for start in range(0, len(self), size))
+
+    def brightest(self) -> np.ndarray:
+        """uint8 (N,): the highest value of each image; 0 where it is black."""
+        return np.concatenate([block.reshape(len(block), -1).max(1) for block in self.blocks()])
+
     def grey(self) -> "FaceSet":
         """The same images with one channel, weighted as ITU-R BT.601 does (0.299 R + 0.587 G + 0.114 B)."""
         if self.images.shape[-1] == 1:
             return self
-        weights = np.array([0.299, 0.587, 0.114], np.float32)
-        grey = np.stack([np.rint(image @ weights).astype(np.uint8) for image in self.images])
-        return replace(self, images=grey[..., None], source=f"{self.source}, grey")
+        images = self.images.with_channels(1) if isinstance(self.images, OnDisk) else grey(self.images)
+        return replace(self, images=images, source=f"{self.source}, grey")
 
     def counts(self, target: str) -> dict[str, int]:
         """How many images carry each class (or each label) of `target`, in the order of `classes`."""
@@ -114,8 +178,10 @@ class FaceSet:
 
 
 def _check_images(images):
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-        raise ValueError(f"images: expected a uint8 array, got {getattr(images, 'dtype', type(images).__name__)}")
+    if not isinstance(images, (np.ndarray, OnDisk)) or images.dtype != np.uint8:
+        raise ValueError(
+            f"images: expected a uint8 array, got {getattr(images, 'dtype', type(images).__name__)}"
+        )
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(f"images: expected shape (N, H, W, 1) or (N, H, W, 3), got {images.shape}")
 
@@ -127,11 +193,40 @@ def _check_target(name, values, n_classes, n):
         outside = (values < UNLABELLED) | (values >= n_classes)
         if outside.any():
             i = int(np.flatnonzero(outside)[0])
-            raise ValueError(f"target '{name}': image {i} has class {values[i]}, expected -1 (not labelled) or 0 to {n_classes - 1}")
+            expected = f"expected -1 (not labelled) or 0 to {n_classes - 1}"
+            raise ValueError(f"target '{name}': image {i} has class {values[i]}, {expected}")
     elif values.ndim == 2 and values.dtype == np.float32:
         if values.shape[1] != n_classes:
             raise ValueError(f"target '{name}': {values.shape[1]} columns for {n_classes} labels")
         if not np.isin(values[~np.isnan(values)], (0, 1)).all():
             raise ValueError(f"target '{name}': expected 0, 1 or NaN (not coded)")
     else:
-        raise ValueError(f"target '{name}': expected int64 (N,) or float32 (N, K), got {values.dtype} {values.shape}")
+        raise ValueError(
+            f"target '{name}': expected int64 (N,) or float32 (N, K), got {values.dtype} {values.shape}"
+        )
+
+
+def grey(images: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, W, 3) -> (N, H, W, 1), weighted as ITU-R BT.601 does."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return np.stack([np.rint(image @ weights).astype(np.uint8) for image in images])[..., None]
+
+
+def resize(image, size) -> np.ndarray:
+    """uint8 (H, W, C) -> (size, size, C): the mean over the area that each pixel covers; enlarged
+    linearly."""
+    if image.shape[:2] == (size, size):
+        return image
+    shrinks = image.shape[0] >= size and image.shape[1] >= size
+    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.reshape(size, size, -1)
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """uint8 (N, H, W, C) -> (N, size, size, C), each image as `resize` does it."""
+    if images.shape[1:3] == (size, size):
+        return images
+    result = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
+    for i, image in enumerate(images):
+        result[i] = resize(image, size)
+    return result

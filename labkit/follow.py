@@ -20,7 +20,9 @@ AHEAD = 0.1  # by how much another class must be ahead before the label changes
 REACH = 0.7  # of a face's height: as far may it have moved since the frame before
 SIZE_CHANGE = 1.6  # by as much may it have grown or shrunk
 MEMORY = 1.0  # seconds a face that is not found keeps its number
-SEARCH = 0.2  # seconds between two searches of the whole frame; in between each face is looked for where it was
+SEARCH = (
+    0.2  # seconds between two searches of the whole frame; in between each face is looked for where it was
+)
 SURE = 2  # frames in which a face must be found before it is shown: false faces mostly last one
 
 SMALLEST_SHARE = 1 / 8  # of the frame's shorter side: smaller faces are not looked for
@@ -88,7 +90,9 @@ class Watcher:
     def __init__(self, networks: dict, minimum_size: float | None = None, sure: int = SURE):
         targets = [target for _, about in networks.values() for target in about["classes"]]
         if len(set(targets)) < len(targets):
-            raise ValueError(f"networks {', '.join(networks)}: expected each to say something else, got {', '.join(targets)}")
+            raise ValueError(
+                f"networks {', '.join(networks)}: expected each to say something else, got {', '.join(targets)}"
+            )
         self.networks = {name: (models.fused(network), about) for name, (network, about) in networks.items()}
         self.minimum_size, self.sure = minimum_size, sure
         self.numbers, self.tracks = itertools.count(1), []
@@ -123,13 +127,20 @@ class Watcher:
         for track in found:
             problems[track.number] = problem(track.face, detect.crop_face(frame, track.face, 32))
         self._predict(frame, [track for track in found if not problems[track.number]], seconds)
-        return [self._seen(track, problems[track.number]) for track in sorted(found, key=lambda track: track.number)]
+        return [
+            self._seen(track, problems[track.number])
+            for track in sorted(found, key=lambda track: track.number)
+        ]
 
     def _assign(self, faces: list[detect.Face], seconds: float) -> list[_Track]:
         """The tracks of these faces: known ones moved to where they now are, new ones begun; forgets who is long gone."""
         self.tracks = [track for track in self.tracks if seconds - track.seconds <= MEMORY]
-        costs = np.array([[_distance(track.face, face) for face in faces] for track in self.tracks]).reshape(len(self.tracks), len(faces))
-        best = zip(*linear_sum_assignment(np.minimum(costs, REACH)))  # one who left must not drag the others along
+        costs = np.array([[_distance(track.face, face) for face in faces] for track in self.tracks]).reshape(
+            len(self.tracks), len(faces)
+        )
+        best = zip(
+            *linear_sum_assignment(np.minimum(costs, REACH))
+        )  # one who left must not drag the others along
         pairs = {int(j): self.tracks[i] for i, j in best if costs[i, j] < REACH}
         known = []
         for j, face in enumerate(faces):
@@ -160,9 +171,19 @@ class Watcher:
     def _seen(self, track: _Track, why: str) -> Seen:
         if why:
             return Seen(track.number, track.face, why)
-        classes = {target: names for _, about in self.networks.values() for target, names in about["classes"].items()}
-        probabilities = {target: dict(zip(classes[target], p.tolist())) for target, p in track.probabilities.items()}
-        return Seen(track.number, track.face, "", probabilities, {target: classes[target][i] for target, i in track.said.items()})
+        classes = {
+            target: names for _, about in self.networks.values() for target, names in about["classes"].items()
+        }
+        probabilities = {
+            target: dict(zip(classes[target], p.tolist())) for target, p in track.probabilities.items()
+        }
+        return Seen(
+            track.number,
+            track.face,
+            "",
+            probabilities,
+            {target: classes[target][i] for target, i in track.said.items()},
+        )
 
 
 def _distance(a: detect.Face, b: detect.Face) -> float:

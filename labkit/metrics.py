@@ -7,14 +7,39 @@ import numpy as np
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """int64 (K, K): row = true class, column = predicted class."""
+    """How often each class was taken for which.
+
+    Args:
+        labels: int64 (N,), the true classes, each 0 to K - 1.
+        predicted: int64 (N,), the predicted classes, each 0 to K - 1.
+        n_classes: K.
+
+    Returns:
+        int64 (K, K): row = true class, column = predicted class.
+
+    Example:
+        >>> confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 2).tolist()
+        [[1, 1], [0, 2]]
+    """
     return np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Guo et al. 2017): how far, on average, confidence and accuracy lie apart.
+    """Expected calibration error: how far, on average, confidence and accuracy lie apart.
 
-    The images are put into `bins` equal steps of confidence; each bin weighs what it holds. 0 is perfect."""
+    The images are put into `bins` equal steps of confidence; each bin weighs what it holds.
+
+    Args:
+        labels: int64 (N,), all labelled.
+        probabilities: float (N, K), each row sums to 1; the highest of a row is its confidence.
+        bins: how many steps.
+
+    Returns:
+        0 to 1; 0 is perfect.
+
+    Source:
+        Guo et al. 2017.
+    """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = np.bincount(index, right - confidence, minlength=bins)
@@ -24,9 +49,19 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
 def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> dict:
     """All figures of one target with one class an image.
 
-    Returns `accuracy, macro_precision, macro_recall, macro_f1, balanced_accuracy, log_loss, calibration_error, n`,
-    `per_class` (class -> precision, recall, f1, n) and `confusion` (list of rows). Macro figures are means over the classes
-    that have an image; a class that is never predicted has precision 0. Raises ValueError where no image is labelled."""
+    Args:
+        labels: int64 (N,), class indices; -1 = not labelled, left out.
+        probabilities: float (N, K), each row sums to 1.
+        classes: the K class names in order.
+
+    Returns:
+        `accuracy, macro_precision, macro_recall, macro_f1, balanced_accuracy, log_loss, calibration_error,
+        n`, `per_class` (class -> precision, recall, f1, n) and `confusion` (list of rows). Macro figures are
+        means over the classes that have an image; a class that is never predicted has precision 0.
+
+    Raises:
+        ValueError: where no image is labelled.
+    """
     labelled = labels >= 0
     labels, probabilities = labels[labelled], probabilities[labelled].astype(np.float64)
     if not len(labels):
@@ -46,51 +81,73 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
         "log_loss": float(-np.log(np.clip(picked, 1e-15, 1)).mean()),
         "calibration_error": calibration_error(labels, probabilities),
         "n": len(labels),
-        "per_class": {
-            name: {"precision": float(precision[i]), "recall": float(recall[i]), "f1": float(f1[i]), "n": int(true[i])}
-            for i, name in enumerate(classes)
-        },
+        "per_class": _per_class(classes, precision, recall, f1, true),
         "confusion": matrix.tolist(),
     }
 
 
 def multilabel(labels: np.ndarray, probabilities: np.ndarray, names, threshold: float = 0.5) -> dict:
-    """All figures of one target with K independent labels an image; `labels` float32 (N, K), NaN = not coded, left out.
+    """All figures of one target with K independent labels an image.
 
-    Returns `accuracy` (binary, over all coded labels), `micro_f1`, `macro_f1` (labels with a positive), `n` and
-    `per_class` (label -> precision, recall, f1, n positives)."""
+    Args:
+        labels: float32 (N, K), 0 or 1; NaN = not coded, left out.
+        probabilities: float (N, K), each 0 to 1.
+        names: the K label names in order.
+        threshold: the least probability that counts as a yes.
+
+    Returns:
+        `accuracy` (binary, over all coded labels), `micro_f1`, `macro_f1` (labels with a positive), `n`
+        (images with a coded label) and `per_class` (label -> precision, recall, f1, n positives).
+
+    Raises:
+        ValueError: where no label is coded.
+    """
     coded = ~np.isnan(labels)
     if not coded.any():
         raise ValueError("metrics: no coded label to measure on")
     true, said = (labels == 1) & coded, (probabilities >= threshold) & coded
     hits, positives, claims = (true & said).sum(0), true.sum(0), said.sum(0)
+    precision, recall = hits / np.maximum(claims, 1), hits / np.maximum(positives, 1)
     f1 = 2 * hits / np.maximum(positives + claims, 1)
     return {
         "accuracy": float((true == said)[coded].mean()),
         "micro_f1": float(2 * hits.sum() / max(positives.sum() + claims.sum(), 1)),
         "macro_f1": float(f1[positives > 0].mean()) if (positives > 0).any() else 0.0,
         "n": int(coded.any(1).sum()),
-        "per_class": {
-            name: {
-                "precision": float(hits[i] / max(claims[i], 1)),
-                "recall": float(hits[i] / max(positives[i], 1)),
-                "f1": float(f1[i]),
-                "n": int(positives[i]),
-            }
-            for i, name in enumerate(names)
-        },
+        "per_class": _per_class(names, precision, recall, f1, positives),
     }
 
 
+def _per_class(names, precision, recall, f1, n):
+    """Name of a class -> its figures as plain numbers."""
+    rows = {}
+    for i, name in enumerate(names):
+        rows[name] = {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(f1[i]),
+            "n": int(n[i]),
+        }
+    return rows
+
+
 def mean_and_deviation(values) -> tuple[float, float | None]:
-    """Mean and sample standard deviation (n - 1) over seeds; None where one value has no spread."""
+    """Mean and sample standard deviation (n - 1) over seeds; of one value, which has no spread, None."""
     values = np.asarray(values, float)
-    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
+    return float(values.mean()), deviation
 
 
 def interval(values, level: float = 0.95) -> tuple[float, float]:
-    """Low and high end of Student's confidence interval of the mean of independent `values`, such as one difference a seed.
-    Raises ValueError for fewer than two: one value has no spread."""
+    """Low and high end of Student's confidence interval of the mean.
+
+    Args:
+        values: independent, such as one difference a seed; two or more.
+        level: of confidence, 0 to 1.
+
+    Raises:
+        ValueError: for fewer than two values: one has no spread.
+    """
     from scipy import stats
 
     mean, deviation = mean_and_deviation(values)

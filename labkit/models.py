@@ -1,15 +1,19 @@
 """The networks: two notations for their convolutions, the architectures as one table, one builder.
 
-Block syntax (smile lab): groups `NxS` from large to small, each meaning N convolution layers that take maps of S x S
-pixels; the last layer of a group halves the size, those before it keep it. `1x64 2x32 2x16 1x8` is the base model: one
-layer at 64x64, two at 32x32, two at 16x16, one at 8x8, then one fully connected layer on the 4x4 maps that remain.
-That report gives neither channels nor activation. Ours: 3x3 kernels, ReLU, and 16 channels on the two largest sizes, then
-twice as many whenever the size halves (`CHANNELS`): 39,522 parameters for the base model, which two processor cores train
-for 50 epochs in about a minute.
+Block syntax (smile lab): groups `NxS` from large to small, each meaning N convolution layers that take maps
+of S x S pixels; the last layer of a group halves the size, those before it keep it. `1x64 2x32 2x16 1x8` is
+the base
+model: one layer at 64x64, two at 32x32, two at 16x16, one at 8x8, then one fully connected layer on the 4x4
+maps that remain. That report gives neither channels nor activation. Ours: 3x3 kernels, ReLU, and 16 channels
+on the two largest sizes, then twice as many whenever the size halves (`CHANNELS`): 39,522 parameters for the
+base model, which two processor cores train for 50 epochs in about a minute.
 
-Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels with 3x3 kernels
-that keeps the size of the map, `bn` batch normalisation, `relu` and `leaky` (slope 0.01) activations, `P` max pooling, which
-halves the map. `32k3 relu bn P` normalises behind the activation, `32k3 bn relu P` in front of it.
+Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels
+with 3x3 kernels that keeps the size of the map, `bn` batch normalisation, `relu` and `leaky` (slope 0.01)
+activations, `P` max pooling, which halves the map. `32k3 relu bn P` normalises behind the activation, `32k3
+bn relu P` in front.
+
+A trunk that is neither is a name in `TRUNKS`.
 
 Taught in notebooks 02 (the base model as a plain list of layers) and 03 (the parser of the blocks).
 """
@@ -18,25 +22,35 @@ import copy
 import io
 import re
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-WEIGHTS = Path(__file__).parent / "weights"  # the networks that the project publishes, each with its model card
+WEIGHTS = (
+    Path(__file__).parent / "weights"
+)  # the networks that the project publishes, each with its model card
 
 CHANNELS = {64: 16, 32: 16, 16: 32, 8: 64, 4: 64}  # size of the map -> channels of the layers that take it
 
 
 @dataclass(frozen=True)
 class Net:
-    """One architecture. `blocks`: block or layer syntax; `normalise`: batch normalisation in front of each activation, and
-    `width`: factor on `CHANNELS`, both for the block syntax; `pool`: average each map to one number, so that any image size
-    fits; `hidden`: sizes of the fully connected layers before the heads, each with ReLU, and normalised with
-    `hidden_normalise`; `dropout`: share of the features dropped behind each hidden layer, or before the heads where there is
-    none; `size`: side of the images, which the layer syntax does not say."""
+    """One architecture.
+
+    Attributes:
+        blocks: block or layer syntax, or a name in `TRUNKS`.
+        normalise: batch normalisation in front of each activation (block syntax).
+        width: factor on `CHANNELS` (block syntax).
+        dropout: share of the features dropped behind each hidden layer, or before the heads where there is
+            none.
+        pool: average each map to one number, so that any image size fits.
+        hidden: sizes of the fully connected layers before the heads, each with ReLU.
+        hidden_normalise: batch normalisation in front of each of these.
+        size: side of the images in pixels, which block syntax says itself; `build` is told the images' own.
+    """
 
     blocks: str
     normalise: bool = False
@@ -52,8 +66,32 @@ def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net
     return Net(layers, hidden=hidden, dropout=0.2, **options)
 
 
-# Emotion: rebuilt from the report's parameter counts, which a test asserts. It describes 5, 6 and 9 in a few words only: these
-# three are ours, found by `docs/find_architectures.py` among natural designs that have exactly the printed count.
+class Colour(nn.Module):
+    """Grey maps (B, 1, H, W) as three equal channels, for a trunk that was made for colour."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.expand(-1, 3, -1, -1)
+
+
+def _torchvision(name: str):
+    """The convolutions of a network of torchvision, with random weights."""
+
+    def trunk(channels: int) -> nn.Module:
+        from torchvision import models as networks  # two seconds to import
+
+        convolutions = networks.get_model(name, weights=None).features
+        return convolutions if channels == 3 else nn.Sequential(Colour(), convolutions)
+
+    return trunk
+
+
+# name -> a function of the images' channels that makes any module from float (B, C, H, W) to maps (B, K, h,
+# w)
+TRUNKS = {name: _torchvision(name) for name in ("mobilenet_v2", "mobilenet_v3_small")}
+
+# Emotion: rebuilt from the report's parameter counts, which a test asserts. It describes 5, 6 and 9 in a few
+# words only: these three are ours, found by `docs/find_architectures.py` among natural designs that have
+# exactly the printed count.
 ARCHITECTURES = {
     "smile-base": Net("1x64 2x32 2x16 1x8"),
     "smile-final": Net("1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2, pool=True),
@@ -62,13 +100,24 @@ ARCHITECTURES = {
     "emotion-3": _emotion("32k3 relu bn P 64k3 relu bn P 128k5 relu bn P 256k7 relu bn P"),
     "emotion-4": _emotion("32k3 bn relu P 64k3 bn relu P 128k5 bn relu P 256k7 bn relu P"),
     "emotion-5": _emotion("8k3 relu bn 16k3 relu bn P 16k3 relu bn 32k5 relu bn P", (64, 32)),
-    "emotion-6": _emotion("64k11 relu bn P 64k7 relu bn P 256k5 relu bn P 256k3 relu bn P", (512,), hidden_normalise=False),
+    "emotion-6": _emotion(
+        "64k11 relu bn P 64k7 relu bn P 256k5 relu bn P 256k3 relu bn P", (512,), hidden_normalise=False
+    ),
     "emotion-7": _emotion("32k5 leaky 64k5 leaky bn P 128k7 leaky 256k7 leaky bn P"),
     "emotion-8": _emotion("32k3 relu 64k5 relu bn P 128k7 relu 256k9 relu bn P", (128, 64)),
-    "emotion-9": _emotion("32k3 relu 32k3 relu 32k3 relu 32k5 relu P 64k5 relu 128k5 relu 256k7 relu P", (128, 64)),
-    "emotion-best": Net("32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True),
-    "emotion-fast": Net("32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True),
-    # Model 3 a quarter as wide, and one change at a time: what the report concludes, asked with several seeds each.
+    "emotion-9": _emotion(
+        "32k3 relu 32k3 relu 32k3 relu 32k5 relu P 64k5 relu 128k5 relu 256k7 relu P", (128, 64)
+    ),
+    "emotion-best": Net(
+        "32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P",
+        dropout=0.2,
+        pool=True,
+    ),
+    "emotion-fast": Net(
+        "32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True
+    ),
+    # Model 3 a quarter as wide, and one change at a time: what the report concludes, asked with several seeds
+    # each.
     "quarter": _emotion("8k3 relu bn P 16k3 relu bn P 32k5 relu bn P 64k7 relu bn P"),
     "quarter-bn-before": _emotion("8k3 bn relu P 16k3 bn relu P 32k5 bn relu P 64k7 bn relu P"),
     "quarter-leaky": _emotion("8k3 leaky bn P 16k3 leaky bn P 32k5 leaky bn P 64k7 leaky bn P"),
@@ -76,6 +125,8 @@ ARCHITECTURES = {
     "quarter-8-channels": _emotion("8k3 relu bn P 8k3 relu bn P 8k5 relu bn P 8k7 relu bn P"),
     "quarter-shrinking": _emotion("8k7 relu bn P 16k5 relu bn P 32k3 relu bn P 64k3 relu bn P"),
     "quarter-two-connected": _emotion("8k3 relu bn P 16k3 relu bn P 32k5 relu bn P 64k7 relu bn P", (128,)),
+    "mobilenet-v2": Net("mobilenet_v2", dropout=0.2, pool=True),  # Sandler and others 2018
+    "mobilenet-v3-small": Net("mobilenet_v3_small", dropout=0.2, pool=True),  # Howard and others 2019
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),
 }
 
@@ -95,7 +146,9 @@ def parse_blocks(blocks: str) -> list[tuple[int, int]]:
         if size not in CHANNELS:
             raise ValueError(f"{where}: size {size} is not one of {', '.join(map(str, CHANNELS))}")
         if groups and size * 2 != groups[-1][1]:
-            raise ValueError(f"{where}: expected size {groups[-1][1] // 2}, half of the group before, got {size}")
+            raise ValueError(
+                f"{where}: expected size {groups[-1][1] // 2}, half of the group before, got {size}"
+            )
         groups.append((layers, size))
     if not groups:
         raise ValueError("blocks: expected at least one NxS, got an empty text")
@@ -103,8 +156,8 @@ def parse_blocks(blocks: str) -> list[tuple[int, int]]:
 
 
 def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
-    """The modules of a text in layer syntax, the channels of the last map and how often the map is halved. Raises ValueError
-    where a word is none of the syntax, or a kernel has no middle."""
+    """The modules of a text in layer syntax, the channels of the last map and how often the map is halved.
+    Raises ValueError where a word is none of the syntax, or a kernel has no middle."""
     modules: list[nn.Module] = []
     for position, word in enumerate(text.split(), 1):
         convolution = re.fullmatch(r"([1-9]\d*)k(\d*[13579])", word)
@@ -119,7 +172,8 @@ def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
         elif word == "P":
             modules.append(nn.MaxPool2d(2))
         else:
-            raise ValueError(f"layer {position} of '{text}': expected CkK (C channels, odd kernel K), bn, relu, leaky or P, got '{word}'")
+            expected = "CkK (C channels, odd kernel K), bn, relu, leaky or P"
+            raise ValueError(f"layer {position} of '{text}': expected {expected}, got '{word}'")
     return modules, channels, text.split().count("P")
 
 
@@ -139,8 +193,12 @@ def blocks(net: Net, channels: int) -> tuple[list[nn.Module], int, int]:
     return modules, channels, groups[-1][1] // 2
 
 
-def convolutions(net: Net, channels: int) -> tuple[nn.Sequential, int, int]:
-    """All that stands before the fully connected layers, whichever the syntax, the channels of the last map and its side."""
+def convolutions(net: Net, channels: int) -> tuple[nn.Module, int, int]:
+    """The trunk of a net for images of so many channels, the channels of its last map and that map's side."""
+    if net.blocks in TRUNKS:
+        with torch.device("meta"):  # shapes alone, nothing is computed
+            maps = TRUNKS[net.blocks](channels).eval()(torch.empty(1, channels, net.size, net.size))
+        return TRUNKS[net.blocks](channels), maps.shape[1], maps.shape[2]
     if is_layer_syntax(net.blocks):
         modules, channels, halvings = layers(net.blocks, channels)
         return nn.Sequential(*modules), channels, net.size // 2**halvings
@@ -154,16 +212,31 @@ def is_layer_syntax(text: str) -> bool:
 
 
 class FaceNet(nn.Module):
-    """Convolutions shared by one linear head a target. `multilabel`: the targets with several 0/1 labels an image.
+    """A trunk shared by one linear head a target.
 
     Takes float images (B, C, H, W) in 0..1 and returns logits: target -> (B, number of classes or labels).
-    `mean` and `deviation` (C,) are those of the training images and travel with the weights, since the camera's frames
-    need the same; 0 and 1 leave the images in 0..1.
+
+    Args:
+        net: the architecture.
+        in_channels: 1 (grey) or 3 (RGB).
+        outputs: target -> number of classes or labels.
+        multilabel: the targets with several 0/1 labels an image.
+
+    Attributes:
+        features: the trunk, float (B, C, H, W) -> maps.
+        mean, deviation: float (C,), those of the training images. They travel with the weights, since the
+            camera's frames need the same; 0 and 1 leave the images in 0..1.
+        heads: target -> its linear layer.
     """
 
     def __init__(self, net: Net, in_channels: int, outputs: dict[str, int], multilabel: tuple[str, ...] = ()):
         super().__init__()
-        self.description = {"net": asdict(net), "in_channels": in_channels, "outputs": dict(outputs), "multilabel": list(multilabel)}
+        self.description = {
+            "net": asdict(net),
+            "in_channels": in_channels,
+            "outputs": dict(outputs),
+            "multilabel": list(multilabel),
+        }
         self.multilabel = multilabel
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("deviation", torch.ones(in_channels))
@@ -173,20 +246,30 @@ class FaceNet(nn.Module):
         hidden: list[nn.Module] = []
         for size in net.hidden:
             normalisation = [nn.BatchNorm1d(size)] if net.hidden_normalise else []
-            hidden += [nn.Linear(inputs, size), *normalisation, nn.ReLU(inplace=True), nn.Dropout(net.dropout)]
+            hidden += [
+                nn.Linear(inputs, size),
+                *normalisation,
+                nn.ReLU(inplace=True),
+                nn.Dropout(net.dropout),
+            ]
             inputs = size
         self.hidden = nn.Sequential(*hidden) if hidden else nn.Dropout(net.dropout)
         self.heads = nn.ModuleDict({target: nn.Linear(inputs, n) for target, n in outputs.items()})
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         scale = (1 / self.deviation)[:, None, None]
-        normalised = torch.addcmul(-self.mean[:, None, None] * scale, images, scale)  # (images - mean) / deviation in one pass
+        # (images - mean) / deviation in one pass
+        normalised = torch.addcmul(-self.mean[:, None, None] * scale, images, scale)
         features = self.hidden(self.pool(self.features(normalised)).flatten(1))
         return {target: head(features) for target, head in self.heads.items()}
 
 
 def find(architecture: str) -> Net:
-    """The row of `ARCHITECTURES` with this name, or the plain net of these blocks or layers. Raises ValueError otherwise."""
+    """The row of `ARCHITECTURES` with this name, or the plain net of these blocks or layers.
+
+    Raises:
+        ValueError: for another name, and for blocks or layers that cannot be built.
+    """
     if architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]
     if re.match(r"\d", architecture):
@@ -194,22 +277,54 @@ def find(architecture: str) -> Net:
             convolutions(Net(architecture), 1)
         return Net(architecture)
     raise ValueError(
-        f"architecture '{architecture}': expected blocks like '1x64 2x32', layers like '32k3 relu P', or one of {', '.join(ARCHITECTURES)}"
+        f"architecture '{architecture}': expected blocks like '1x64 2x32', layers like '32k3 relu P', "
+        f"or one of {', '.join(ARCHITECTURES)}"
     )
 
 
-def build(architecture: str, outputs: dict[str, int], multilabel: tuple[str, ...] = (), in_channels: int = 3, seed: int = 0) -> FaceNet:
-    """A new network with random weights. `outputs`: target -> number of classes or labels; `seed` decides the weights
-    (PyTorch's default: Kaiming uniform) without touching the global random state."""
+def build(
+    architecture: str,
+    outputs: dict[str, int],
+    multilabel: tuple[str, ...] = (),
+    in_channels: int = 3,
+    seed: int = 0,
+    size: int | None = None,
+) -> FaceNet:
+    """A new network with random weights (PyTorch's default: Kaiming uniform).
+
+    Args:
+        architecture: as `find` takes it.
+        outputs: target -> number of classes or labels.
+        multilabel: the targets with several 0/1 labels an image.
+        in_channels: of the images, 1 or 3.
+        seed: decides the weights; the global random state stays as it is.
+        size: side of the images in pixels; None = as the architecture has it.
+    Raises:
+        ValueError: for an architecture that does not exist, or one that takes images of another size.
+
+    Example:
+        >>> model = build("smile-base", {"smile": 2})
+        >>> model(torch.zeros(8, 3, 64, 64))["smile"].shape torch.Size([8, 2])
+    """
+    net = find(architecture)
+    if size is not None and net.blocks not in TRUNKS and not is_layer_syntax(net.blocks):
+        takes = parse_blocks(net.blocks)[0][1]
+        if size != takes and not net.pool:
+            raise ValueError(f"architecture '{architecture}' takes images of {takes} pixels, got {size}")
+    elif size is not None:
+        net = replace(net, size=size)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would set the GPU's state too
-        return FaceNet(find(architecture), in_channels, outputs, multilabel)
+        return FaceNet(net, in_channels, outputs, multilabel)
 
 
 def fused(model: FaceNet) -> FaceNet:
-    """A copy of `model` for prediction alone, each batch normalisation multiplied into the convolution in front of it: the same answers
-    up to rounding, a tenth faster on one or two faces. A normalisation behind an activation stays."""
+    """A copy of `model` for prediction alone, each batch normalisation multiplied into the convolution in
+    front of it: the same answers up to rounding, a tenth faster on one or two faces. A normalisation behind
+    an activation stays."""
     model = copy.deepcopy(model).eval()
+    if not isinstance(model.features, nn.Sequential):
+        return model
     layers: list[nn.Module] = []
     for layer in model.features:
         if isinstance(layer, nn.BatchNorm2d) and layers and isinstance(layers[-1], nn.Conv2d):
@@ -226,8 +341,8 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def save(path: str | Path, model: FaceNet, **meta) -> None:
-    """Keep a network in one file: weights, description, and `meta`, plain values only (classes, image size, data).
-    Written to a temporary name, then renamed."""
+    """Keep a network in one file: weights, description, and `meta`, plain values only (classes, image size,
+    data). Written to a temporary name, then renamed."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
@@ -236,18 +351,25 @@ def save(path: str | Path, model: FaceNet, **meta) -> None:
 
 
 def load(name: str | Path) -> tuple[FaceNet, dict]:
-    """`(network, meta)` of a file that `save` wrote, or of a published network by its name, such as "smile"; nothing in the
-    file is executed. Raises ValueError for another or a damaged file, FileNotFoundError where there is none."""
+    """`(network, meta)` of a file that `save` wrote, or of a published network by its name, such as "smile";
+    nothing in the file is executed. Raises ValueError for another or a damaged file, FileNotFoundError where
+    there is none."""
     published = sorted(path.stem for path in WEIGHTS.glob("*.pt"))
     path = WEIGHTS / f"{name}.pt" if str(name) in published else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f"weights '{name}': expected a file, or one of {', '.join(published)}")
-    file = io.BytesIO(path.read_bytes())  # a file that cannot be opened is another fault than one that is damaged
+    file = io.BytesIO(
+        path.read_bytes()
+    )  # a file that cannot be opened is another fault than one that is damaged
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
         network = content["network"]
-        model = FaceNet(Net(**network["net"]), network["in_channels"], network["outputs"], tuple(network["multilabel"]))
+        model = FaceNet(
+            Net(**network["net"]), network["in_channels"], network["outputs"], tuple(network["multilabel"])
+        )
         model.load_state_dict(content["weights"])
         return model, content["meta"]
-    except Exception as error:  # where a file is damaged decides what torch raises: IndexError, struct.error, ...
+    except (
+        Exception
+    ) as error:  # where a file is damaged decides what torch raises: IndexError, struct.error, ...
         raise ValueError(f"{path}: not a weights file of labkit ({type(error).__name__})") from error

@@ -1,7 +1,9 @@
-"""The experiments, read from `reports/plan.toml`: which table has which rows, and which `RunSpec`s make a row.
+"""The experiments, read from `reports/plan.toml`: which table has which rows, and which `RunSpec`s make a
+row.
 
-A table of the plan has settings common to its rows (`spec`), rows that change some of them, and for each profile what that
-profile changes (`quick`: built-in faces, few epochs). The plan is data: a new row is three lines of TOML.
+A table of the plan has settings common to its rows (`spec`), rows that change some of them, and for each
+profile what that profile changes (`quick`: built-in faces, few epochs). The plan is data: a new row is three
+lines of TOML.
 """
 
 import copy
@@ -11,7 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import runs
+from labkit import running, runs
 
 PROFILES = ("quick", "full")
 SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
@@ -21,8 +23,14 @@ BUILTIN_IMAGES = 4000  # as many as GENKI-4K has, where built-in faces stand in 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: `labels` name it (column -> value), `specs` make it, one a seed, and one a fold with `k_fold`. background: it
-    takes so long that `labkit.background` trains it; until then the table goes without it."""
+    """One row of a table.
+
+    Attributes:
+        labels: what names it, column -> value.
+        specs: what makes it, one a seed, and one a fold with folds.
+        background: it takes so long that `labkit.workers.background` trains it; until then the table goes
+            without.
+    """
 
     labels: dict
     specs: tuple[runs.RunSpec, ...]
@@ -31,24 +39,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the plan for one profile. `settings`: title, text, lab, published, measures, as the plan has them."""
+    """One table of the plan for one profile.
+
+    Attributes:
+        settings: title, text, lab, published, measures, as the plan has them.
+        folder: where its tables, figures and rows go.
+    """
 
     id: str
     profile: str
     settings: dict
     rows: tuple[Row, ...]
-    folder: Path  # where its tables, figures and rows go
+    folder: Path
     store: runs.Store
     data_dir: str
 
     def faces(self, row: int = 0):
         """The FaceSet of a row."""
-        return runs.faces_of(self.rows[row].specs[0], self.data_dir)
+        return running.faces_of(self.rows[row].specs[0], self.data_dir)
 
-    def run(self, force: bool = False, progress: bool = True, workers: int = 1, scheduler: str = "") -> list[list[runs.RunResult]]:
-        """All rows, each with one result a seed; kept ones are not trained again. The options are those of `runs.run_all`."""
+    def run(
+        self, force: bool = False, progress: bool = True, workers: int = 1, scheduler: str = ""
+    ) -> list[list[runs.RunResult]]:
+        """All rows, each with one result a seed; kept ones are not trained again. The options are those of
+        `running.run_all`."""
         specs = [spec for row in self.rows for spec in row.specs]
-        results = iter(runs.run_all(specs, self.store, self.data_dir, force, progress, workers, scheduler))
+        results = iter(running.run_all(specs, self.store, self.data_dir, force, progress, workers, scheduler))
         return [[next(results) for _ in row.specs] for row in self.rows]
 
 
@@ -67,48 +83,53 @@ def check_profile(profile: str) -> None:
 
 
 def folder_of(reports_dir: str | Path, profile: str, data: str = "") -> Path:
-    """Where a profile's report goes: `reports/<profile>`, or `reports/<profile>-<data>` where other data takes the place of
-    its own, so that one never overwrites the other."""
+    """Where a profile's report goes: `reports/<profile>`, or `reports/<profile>-<data>` where other data
+    takes the place of its own, so that one never overwrites the other."""
     return Path(reports_dir) / (f"{profile}-{data}" if data else profile)
 
 
-def read_table(id: str, profile: str = "quick", data: str = "", data_dir="../data", reports_dir="../reports", whole=False) -> Table:
-    """The table `id`, its rows as specs; no rows where the plan says `measured`: a notebook times something itself. `data`
-    names a data set to use in place of the profile's own. whole: also the background rows that are not kept yet. Raises ValueError
-    for a table or profile that does not exist."""
+def read_table(
+    id: str, profile: str = "quick", data: str = "", data_dir="../data", reports_dir="../reports", whole=False
+) -> Table:
+    """One table of the plan, its rows as specs.
+
+    Args:
+        id: its name in the plan.
+        profile: "quick" or "full".
+        data: a data set to use in place of the profile's own; "" = its own.
+        data_dir, reports_dir: the folders `data` and `reports` of the checkout.
+        whole: also the background rows that are not kept yet.
+    Returns:
+        The table; without rows where the plan says `measured`, since a notebook times something itself.
+    Raises:
+        ValueError: for a table or profile that does not exist, and for two rows that train the same.
+    """
     check_profile(profile)
     plan = read_plan(reports_dir)
     if id not in plan["table"]:
         raise ValueError(f"table '{id}': expected one of {', '.join(plan['table'])}")
     settings = plan["table"][id]
-    of_profile = settings.get(profile, {})
-    base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
     folder = folder_of(reports_dir, profile, data)
     store = runs.Store(folder / "rows", Path(reports_dir) / "runs")
-    if settings.get("measured"):
-        return Table(id, profile, settings, (), folder, store, str(data_dir))
-    grid, rows = of_profile.get("grid", settings.get("grid", {})), []
-    for labels, changes, of_grid, seeds, background in _rows(settings.get("row", [{}]), grid, profile):
-        seeds = of_profile.get("seeds") or seeds or settings.get("seeds", [0])
-        spec = merge(merge(merge(base, changes), of_profile.get("spec", {})), of_grid)
-        if data:
-            of_any = {name: value for name, value in spec["data"].items() if name in ("size", "colour")}
-            spec["data"] = {"name": data} | of_any | ({"n": BUILTIN_IMAGES} if data == "builtin" else {})
-            spec["group"] = None  # which other data may not have, nor parts of an official split
-            if spec["split"]["kind"] == "official":
-                spec["split"] = {"kind": "random", "test": 0.2, "validation": 0.2}
-        images = data or of_profile.get("images")
-        labels = labels | ({"images": images} if images and "images" in labels else {})
-        row = Row(labels, tuple(runs.RunSpec.from_dict(each) for seed in seeds for each in _folds({**spec, "seed": seed})), background)
-        if row not in rows:  # with other data than its own, whole photographs and face crops are the same
-            rows.append(row)
+    rows = []
+    if not settings.get("measured"):
+        base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
+        for row in _rows(settings, base, profile, data):
+            if row not in rows:  # with other data than its own, whole photographs and face crops are the same
+                rows.append(row)
     _check_labels(id, rows)
-    rows = [row for row in rows if whole or not row.background or all(runs.is_kept(spec, store, data_dir) for spec in row.specs)]
-    return Table(id, profile, settings, tuple(rows), folder, store, str(data_dir))
+
+    def shown(row):
+        return (
+            whole or not row.background or all(running.is_kept(spec, store, data_dir) for spec in row.specs)
+        )
+
+    return Table(id, profile, settings, tuple(filter(shown, rows)), folder, store, str(data_dir))
 
 
 def published_spec(name: str, data_dir="data", reports_dir="reports") -> tuple[Table, runs.RunSpec]:
-    """The table and the spec whose network is published as `name`. Raises ValueError for a name that `[weights]` does not have."""
+    """The table and the spec whose network is published as `name`. Raises ValueError for a name that
+    `[weights]` does not have."""
     weights = read_plan(reports_dir)["weights"]
     if name not in weights:
         raise ValueError(f"weights '{name}': expected one of {', '.join(weights)}")
@@ -117,8 +138,8 @@ def published_spec(name: str, data_dir="data", reports_dir="reports") -> tuple[T
 
 
 def merge(base: dict, changes: dict) -> dict:
-    """`base` with `changes` on top. Inner tables are merged too, except those of `WHOLE`: half of one data set's options means
-    nothing to another."""
+    """`base` with `changes` on top. Inner tables are merged too, except those of `WHOLE`: half of one data
+    set's options means nothing to another."""
     merged = copy.deepcopy(base)
     for name, value in changes.items():
         inner = isinstance(value, dict) and isinstance(merged.get(name), dict) and name not in WHOLE
@@ -126,37 +147,70 @@ def merge(base: dict, changes: dict) -> dict:
     return merged
 
 
-def _folds(spec: dict) -> list[dict]:
-    """`spec` once for each fold that its split has; other splits have one."""
-    split = spec["split"]
-    if split["kind"] != "k_fold" or "fold" in split:
-        return [spec]
-    return [{**spec, "split": {**split, "fold": fold}} for fold in range(split["folds"])]
-
-
 def _check_labels(id: str, rows: list[Row]) -> None:
-    """Raise ValueError where two rows of different labels train the same: one of them would not be what it says."""
+    """Raise ValueError where two rows of different labels train the same: one of them would not be what it
+    says."""
     first: dict = {}
     for row in rows:
         same = first.setdefault(json.dumps([spec.as_dict() for spec in row.specs], sort_keys=True), row)
         if same is not row:
-            raise ValueError(f"table '{id}': the rows {same.labels} and {row.labels} train the same; give each its own settings")
+            both = f"{same.labels} and {row.labels}"
+            raise ValueError(f"table '{id}': the rows {both} train the same; give each its own settings")
 
 
-def _rows(rows: list[dict], grid: dict, profile: str):
-    """(labels, changes of the row, changes of the grid, seeds of its own or None, background) of every row of this profile, times every
-    combination of the grid (`config.learning_rate` -> values), the table's or its own."""
-    for row in rows:
+def _rows(settings: dict, base: dict, profile: str, data: str):
+    """Every row of a table in this profile, times every combination of its grid."""
+    of_profile = settings.get(profile, {})
+    grid = of_profile.get("grid", settings.get("grid", {}))
+    images = data or of_profile.get("images")
+    for row in settings.get("row", [{}]):
         if row.get("profile", profile) != profile:
             continue
-        labels, own = {name: value for name, value in row.items() if name not in SETTINGS}, row.get("grid", grid)
-        for values in itertools.product(*own.values()):
-            of_grid: dict = {}
-            for path, value in zip(own, values):
-                *tables, name = path.split(".")
-                place = of_grid
-                for table in tables:
-                    place = place.setdefault(table, {})
-                place[name] = value
-            named = {path.split(".")[-1]: value for path, value in zip(own, values)}
-            yield {**labels, **named}, row.get("spec", {}), of_grid, row.get("seeds"), row.get("background", False)
+        seeds = of_profile.get("seeds") or row.get("seeds") or settings.get("seeds", [0])
+        changed = merge(merge(base, row.get("spec", {})), of_profile.get("spec", {}))
+        for chosen in _combinations(row.get("grid", grid)):
+            labels = {name: value for name, value in row.items() if name not in SETTINGS}
+            labels |= {path.rpartition(".")[2]: value for path, value in chosen.items()}
+            if images and "images" in labels:
+                labels["images"] = images
+            spec = merge(changed, _nested(chosen))
+            if data:
+                spec |= _with_data(spec, data)
+            each = [fold for seed in seeds for fold in _folds({**spec, "seed": seed})]
+            yield Row(labels, tuple(map(runs.RunSpec.from_dict, each)), row.get("background", False))
+
+
+def _combinations(grid: dict):
+    """`{"a": [1, 2], "b": [3]}` -> {"a": 1, "b": 3}, {"a": 2, "b": 3}."""
+    return (dict(zip(grid, values)) for values in itertools.product(*grid.values()))
+
+
+def _nested(chosen: dict) -> dict:
+    """`{"config.learning_rate": 0.1}` -> {"config": {"learning_rate": 0.1}}."""
+    nested: dict = {}
+    for path, value in chosen.items():
+        *tables, name = path.split(".")
+        place = nested
+        for table in tables:
+            place = place.setdefault(table, {})
+        place[name] = value
+    return nested
+
+
+def _with_data(spec: dict, data: str) -> dict:
+    """What changes in a spec where another data set takes the place of its own."""
+    options = {name: value for name, value in spec["data"].items() if name in ("size", "colour")}
+    if data == "builtin":
+        options["n"] = BUILTIN_IMAGES
+    changed = {"data": {"name": data} | options, "group": None}  # which other data may not have,
+    if spec["split"]["kind"] == "official":  # nor parts of an official split
+        changed["split"] = {"kind": "random", "test": 0.2, "validation": 0.2}
+    return changed
+
+
+def _folds(spec: dict) -> list[dict]:
+    """`spec` once for each fold that its split has; other splits have one."""
+    split = spec["split"]
+    if not split["kind"].endswith("k_fold") or "fold" in split:
+        return [spec]
+    return [{**spec, "split": {**split, "fold": fold}} for fold in range(split["folds"])]

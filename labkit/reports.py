@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import pages
+from labkit.html import pages
 from labkit.plan import check_profile, folder_of, read_plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +47,9 @@ def notebooks_of(plan: dict, only: list[str] | None) -> list[str]:
         if lab not in plan["lab"]:
             raise ValueError(f"lab '{lab}': expected one of {', '.join(plan['lab'])}")
     first = [] if only else plan["general"]["notebooks"]
-    return list(dict.fromkeys(first + [n for lab in only or plan["lab"] for n in plan["lab"][lab]["notebooks"]]))
+    return list(
+        dict.fromkeys(first + [n for lab in only or plan["lab"] for n in plan["lab"][lab]["notebooks"]])
+    )
 
 
 def report(
@@ -65,7 +67,7 @@ def report(
     """Run the notebooks of a profile and write its pages.
 
     only: labs, None = all. data: a data set in place of the profile's own. force: run and train all anew. workers, scheduler: see
-    `runs.run_all`. jobs: notebooks run side by side, each with its share of the cores; None = one a core in quick, one at a time
+    `running.run_all`. jobs: notebooks run side by side, each with its share of the cores; None = one a core in quick, one at a time
     in full, where a training's seconds are part of the result. say: is told each step. One notebook that fails stops no other.
     Raises ValueError for a profile, lab or number that does not exist, FileNotFoundError where `reports_dir` has no plan."""
     check_profile(profile)
@@ -74,7 +76,14 @@ def report(
     names = notebooks_of(plan, only)
     jobs = jobs or ((os.cpu_count() or 1) if profile == "quick" and workers == 1 and not scheduler else 1)
     folders = {name: relative(path) for name, path in (("data_dir", data_dir), ("reports_dir", reports_dir))}
-    parameters = {"profile": profile, "data": data, "force": force, "workers": workers, "scheduler": scheduler, **folders}
+    parameters = {
+        "profile": profile,
+        "data": data,
+        "force": force,
+        "workers": workers,
+        "scheduler": scheduler,
+        **folders,
+    }
     data_dir.mkdir(parents=True, exist_ok=True)  # where drawn faces are kept for all notebooks
     began = time.time()
 
@@ -85,12 +94,17 @@ def report(
 
     say(f"{len(names)} notebooks, {min(jobs, len(names))} at a time")
     longest = [name for name in plan["general"].get("longest", []) if name in names]
-    order = [*longest, *(name for name in names if name not in longest)]  # so that none is left to run alone at the end
+    order = [
+        *longest,
+        *(name for name in names if name not in longest),
+    ]  # so that none is left to run alone at the end
     with _share_of_cores(min(jobs, len(names))), ThreadPoolExecutor(jobs) as pool:
         done = dict(zip(order, pool.map(run, order)))
     for name in names:  # once more, now that all have written: some share tables
         if done[name].state != "failed":
-            _stamp_of(name, folder).write_text(_stamp(name, parameters, plan, folder, data_dir), encoding="utf-8")
+            _stamp_of(name, folder).write_text(
+                _stamp(name, parameters, plan, folder, data_dir), encoding="utf-8"
+            )
     rows = sum(path.stat().st_mtime >= began for path in (folder / "rows").glob("*.json"))
     return Report([done[name] for name in names], rows, pages.write(plan, profile, folder))
 
@@ -131,7 +145,9 @@ def _run_or_skip(name: str, parameters: dict, plan: dict, folder: Path, data_dir
     stamp.unlink(missing_ok=True)
     start = time.time()
     try:
-        error = run_notebook(source, target, {key: value for key, value in parameters.items() if key in declared(source)})
+        error = run_notebook(
+            source, target, {key: value for key, value in parameters.items() if key in declared(source)}
+        )
         pages.write_notebook(target, page, parameters["profile"])
     except Exception as failure:  # a kernel that dies at its start, a full disk: the other notebooks go on
         error = f"{type(failure).__name__}: {(str(failure).splitlines() or [''])[0]}"
@@ -164,10 +180,19 @@ def _stamp(name: str, parameters: dict, plan: dict, folder: Path, data_dir: Path
 def _written(name: str, plan: dict, folder: Path) -> list[Path]:
     """Tables, their rows, and figures of the labs that a notebook belongs to, as far as they are there."""
     labs = {lab for lab, settings in plan["lab"].items() if name in settings["notebooks"]}
-    tables = [path for id, table in plan["table"].items() if table["lab"] in labs for path in sorted((folder / "tables").glob(f"{id}.*"))]
+    tables = [
+        path
+        for id, table in plan["table"].items()
+        if table["lab"] in labs
+        for path in sorted((folder / "tables").glob(f"{id}.*"))
+    ]
     notes = [json.loads(path.read_text(encoding="utf-8")) for path in tables if path.suffix == ".json"]
     rows = [folder / "rows" / f"{key}.json" for note in notes for key in note.get("rows", [])]
-    figures = [folder / "figures" / f"{figure}.png" for figure, settings in plan["figure"].items() if settings["lab"] in labs]
+    figures = [
+        folder / "figures" / f"{figure}.png"
+        for figure, settings in plan["figure"].items()
+        if settings["lab"] in labs
+    ]
     return [*tables, *(path for path in [*rows, *figures] if path.exists())]
 
 
@@ -181,10 +206,21 @@ def run_notebook(source: Path, target: Path, parameters: dict) -> str:
     known = declared(source)
     for name in parameters:
         if name not in known:
-            raise ValueError(f"{source.name}: unknown parameter '{name}'; expected one of {', '.join(sorted(known))}")
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about frozen modules
-    quiet = ["--log-level=CRITICAL"]  # the kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there
-    options = {"kernel_name": "python3", "cwd": str(source.parent), "progress_bar": False, "extra_arguments": quiet}
+            raise ValueError(
+                f"{source.name}: unknown parameter '{name}'; expected one of {', '.join(sorted(known))}"
+            )
+    os.environ.setdefault(
+        "PYDEVD_DISABLE_FILE_VALIDATION", "1"
+    )  # else every kernel warns about frozen modules
+    quiet = [
+        "--log-level=CRITICAL"
+    ]  # the kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there
+    options = {
+        "kernel_name": "python3",
+        "cwd": str(source.parent),
+        "progress_bar": False,
+        "extra_arguments": quiet,
+    }
     try:
         papermill.execute_notebook(str(source), str(target), parameters, **options)
     except PapermillExecutionError as failure:

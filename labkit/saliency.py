@@ -56,7 +56,9 @@ def grad_cam(model, images, target, label, layer="", tick=no_tick) -> torch.Tens
     from captum.attr import LayerAttribution, LayerGradCam
 
     last = explain.up_to(model, layer or list(explain.layers(model))[-1])[-1]
-    coarse = LayerGradCam(_Scores(model, target, tick), last).attribute(images, target=label, relu_attributions=True)
+    coarse = LayerGradCam(_Scores(model, target, tick), last).attribute(
+        images, target=label, relu_attributions=True
+    )
     return LayerAttribution.interpolate(coarse, tuple(images.shape[2:]), "bilinear")[:, 0].detach()
 
 
@@ -66,8 +68,13 @@ def integrated_gradients(model, images, target, label, layer="", tick=no_tick) -
     from captum.attr import IntegratedGradients
 
     batch = 8
-    scores, flat = _Scores(model, target, tick, STEPS // batch + 2), images.mean((2, 3), keepdim=True).expand_as(images)
-    found = IntegratedGradients(scores).attribute(images, flat, target=label, n_steps=STEPS, internal_batch_size=batch)
+    scores, flat = (
+        _Scores(model, target, tick, STEPS // batch + 2),
+        images.mean((2, 3), keepdim=True).expand_as(images),
+    )
+    found = IntegratedGradients(scores).attribute(
+        images, flat, target=label, n_steps=STEPS, internal_batch_size=batch
+    )
     return found.sum(1).float()
 
 
@@ -80,10 +87,15 @@ def occlusion(model, images, target, label, layer="", tick=no_tick) -> torch.Ten
     window, batch = max(2, size // 6), 32
     stride = window // 2
     places = math.ceil((size - window) / stride + 1) ** 2
-    scores, flat = _Scores(model, target, tick, 1 + math.ceil(places / batch)), images.mean((2, 3), keepdim=True)
+    scores, flat = (
+        _Scores(model, target, tick, 1 + math.ceil(places / batch)),
+        images.mean((2, 3), keepdim=True),
+    )
     options = {"sliding_window_shapes": (channels, window, window), "strides": (channels, stride, stride)}
     with torch.no_grad():
-        found = Occlusion(scores).attribute(images, target=label, baselines=flat, perturbations_per_eval=batch, **options)
+        found = Occlusion(scores).attribute(
+            images, target=label, baselines=flat, perturbations_per_eval=batch, **options
+        )
     return found.mean(1).float()
 
 
@@ -95,7 +107,9 @@ METHODS = {
 }
 
 
-def saliency(model, image: np.ndarray, method: str, target: str, label: int, layer: str = "", tick: Tick = no_tick) -> np.ndarray:
+def saliency(
+    model, image: np.ndarray, method: str, target: str, label: int, layer: str = "", tick: Tick = no_tick
+) -> np.ndarray:
     """float32 (H, W): how much each pixel of `image`, uint8 (H, W, C), matters for the score of class `label` of `target`.
 
     method: one of `METHODS`; layer: of Grad-CAM, by default the last. Raises ValueError for a method, target, class or layer
@@ -108,7 +122,13 @@ def saliency(model, image: np.ndarray, method: str, target: str, label: int, lay
         raise ValueError(f"class {label} of {target}: expected 0 to {model.heads[target].out_features - 1}")
     model.eval()
     images = explain.to_input(model, image[None])
-    return METHODS[method](model, images, target, label, layer, tick)[0].detach().cpu().numpy().astype(np.float32)
+    return (
+        METHODS[method](model, images, target, label, layer, tick)[0]
+        .detach()
+        .cpu()
+        .numpy()
+        .astype(np.float32)
+    )
 
 
 def randomised(model, seed: int = 0) -> dict[str, nn.Module]:
@@ -139,7 +159,9 @@ def cover(image: np.ndarray, region: tuple[float, float, float, float]) -> np.nd
     """A copy of an image, uint8 (H, W, C), with one region in the image's mean colour. region: top, left, bottom, right as
     shares of the side, such as one of `REGIONS`."""
     height, width = image.shape[:2]
-    top, left, bottom, right = (round(share * side) for share, side in zip(region, (height, width, height, width)))
+    top, left, bottom, right = (
+        round(share * side) for share, side in zip(region, (height, width, height, width))
+    )
     covered = image.copy()
     covered[top:bottom, left:right] = image.mean((0, 1)).round().astype(np.uint8)
     return covered

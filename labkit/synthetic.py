@@ -1,17 +1,28 @@
 """The built-in faces: drawn, seeded, labelled, with nothing to download. Taught in notebook 00.
 
-`sample` draws the lot of one picture (`FaceParameters`), `draw` paints it, `make` paints many and labels them. Labels follow
-from what was painted: emotions from their usual action units, a smile from the lip corner puller, attributes from the identity.
+`sample` draws the lot of one picture (`FaceParameters`), `draw` paints it, `make` paints many and labels
+them. Labels follow from what was painted: emotions from their usual action units, a smile from the lip corner
+puller, attributes from the identity.
 """
 
 import zlib
 
 import numpy as np
 
-from labkit import anatomy
-from labkit.anatomy import ACTION_UNITS, HAIR_COLOURS, HAIR_TOPS, NO_YES, FaceParameters, Identity
-from labkit.drawing import draw
+from labkit.drawn.anatomy import FaceParameters, Identity
+from labkit.drawn.face import draw
 from labkit.faces import UNLABELLED, FaceSet
+from labkit.labels import (
+    ACTION_UNITS,
+    ATTRIBUTES,
+    EMOTIONS,
+    GROUPS,
+    HAIR_COLOURS,
+    HAIR_TOPS,
+    HIGH_LEVEL,
+    HIGH_LEVEL_OF,
+    SMILES,
+)
 
 __all__ = [
     "ACTION_UNITS",
@@ -28,15 +39,13 @@ __all__ = [
     "sheet",
 ]
 
-VERSION = 1  # raised when other faces are drawn, or labels follow from them in another way: kept rows belong to a version
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # the order of FER2013's codes
-HIGH_LEVEL = ("negative", "positive", "surprise")
-LEVEL_OF = {"angry": 0, "disgust": 0, "fear": 0, "sad": 0, "happy": 1, "surprise": 2}
+# Raised when other faces are drawn, or labels follow from them in another way: kept rows belong to a version.
+VERSION = 1
 CODED = 0.2  # from this intensity on an action unit counts as present: trace movements are not coded
 PICTURES_A_SUBJECT = 5
 MIXED = "mixed"  # action units that make no basic emotion
 
-# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); each row one variant.
+# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); a row a variant.
 PROTOTYPES = {
     "angry": (
         {"AU4": 1.0, "AU7": 0.8, "AU23": 0.9, "AU24": 0.5, "AU17": 0.4},
@@ -69,54 +78,76 @@ PROTOTYPES = {
     "neutral": ({},),
 }
 SHARES = {"happy": 0.26, MIXED: 0.20} | {name: 0.09 for name in EMOTIONS if name != "happy"}
-AGE_GROUPS, SKIN_GROUPS = ("young", "old"), ("light", "medium", "dark")
 SKIN_RANGES = ((0.0, 0.30), (0.40, 0.62), (0.74, 1.0))
-ATTRIBUTES = anatomy.ATTRIBUTES | {"skin": SKIN_GROUPS, "age": AGE_GROUPS, "beard": NO_YES}
+BEARD_CHANCES = {"none": 0.42, "stubble": 0.18, "moustache": 0.1, "goatee": 0.1, "full": 0.2}
 CLASSES = {
-    "smile": ("not smiling", "smiling"),
+    "smile": SMILES,
     "emotion": EMOTIONS,
     "high_level_emotion": HIGH_LEVEL,
     "action_units": tuple(ACTION_UNITS),
-} | ATTRIBUTES
+    **{name: classes for name, classes in (ATTRIBUTES | GROUPS).items() if name != "not_human"},
+}
 
 
-def make(n: int, size: int = 64, colour: bool = True, seed: int = 0, subjects=None, progress: bool = False, drawn=None) -> FaceSet:
-    """`n` built-in faces with every label that the labs use.
+def make(
+    n: int,
+    size: int = 64,
+    colour: bool = True,
+    seed: int = 0,
+    subjects=None,
+    progress: bool = False,
+    drawn=None,
+) -> FaceSet:
+    """`n` built-in faces with every label that the labs use. Image i depends on `seed`, i and its subject's
+    name, never on `n`.
 
-    images: uint8 (n, size, size, 3), or (n, size, size, 1) without `colour`; size 32 to 256.
-    targets: `smile` (2 classes), `emotion` (7, in FER2013's order; -1 where the action units make none of them),
-    `high_level_emotion` (negative, positive, surprise; -1 for neutral and none), `action_units` float32 (n, 15), and the
-    attributes and groups `wrinkles`, `freckles`, `glasses`, `hair_colour` (-1 under a scarf), `hair_top`, `skin`, `age`, `beard`.
-    subjects: names of the people, taken in turn; by default a new person after every five pictures. A name looks the same
-    wherever it stands, for one `seed`. Image i depends on `seed`, i and its subject's name, never on `n`.
-    drawn: uint8 (m, size, size, 3), the first images as an earlier call with these options drew them: they are not drawn again.
+    Args:
+        n: how many, 1 or more.
+        size: pixels a side, 32 to 256.
+        colour: False makes grey images, of one channel.
+        seed: of people and pictures.
+        subjects: names of the people, taken in turn; by default a new person after every five pictures. A
+            name looks the same wherever it stands, for one `seed`.
+        drawn: uint8 (m, size, size, 3), the first images as an earlier call with these options drew them:
+            they are not drawn again.
 
-    Raises ValueError where n is below 1, size outside 32 to 256, or subjects empty.
+    Returns:
+        A `FaceSet` with images uint8 (n, size, size, 3), or (n, size, size, 1) without `colour`, and the
+        targets `smile` (2 classes), `emotion` (7, in FER2013's order; -1 where the action units make none of
+        them), `high_level_emotion` (negative, positive, surprise; -1 for neutral and none), `action_units`
+        float32 (n, 15), and the attributes and groups `wrinkles`, `freckles`, `glasses`, `hair_colour` (-1
+        under a scarf), `hair_top`, `skin`, `age`, `beard`.
+
+    Raises:
+        ValueError: where n is below 1, size outside 32 to 256, or subjects empty.
+
+    Example:
+        >>> make(10, size=64).images.shape
+        (10, 64, 64, 3)
     """
     if n < 1:
         raise ValueError(f"n: expected at least 1 face, got {n}")
     names = _subjects(n, subjects)
-    indices = range(n)
-    if progress:
-        from tqdm.auto import tqdm
-
-        indices = tqdm(indices, desc="drawing faces", unit="face")
+    people = {name: _person(seed, name) for name in dict.fromkeys(names)}
     images = np.empty((n, size, size, 3), np.uint8)
     known = min(n, 0 if drawn is None else len(drawn))
     if known:
         images[:known] = drawn[:known]
-    people = {name: sample_identity(np.random.default_rng([seed, zlib.crc32(name.encode())])) for name in dict.fromkeys(names)}
     rows = []
-    for i in indices:
+    for i in _counted(n, progress):
         rng = np.random.default_rng([seed, i, 7])  # the third number keeps pictures and people apart
         emotion = sample_emotion(rng)
         parameters = sample(rng, people[names[i]], emotion)
         if i >= known:
             images[i] = draw(parameters, size)
         rows.append(labels(parameters, emotion))
+    targets = {}
+    for name in CLASSES:
+        dtype = np.float32 if name == "action_units" else np.int64
+        targets[name] = np.array([row[name] for row in rows], dtype)
     faces = FaceSet(
         images=images,
-        targets={name: np.array([row[name] for row in rows], np.float32 if name == "action_units" else np.int64) for name in CLASSES},
+        targets=targets,
         classes=dict(CLASSES),
         subjects=np.array(names),
         names=np.array([f"face{i:06d}.png" for i in range(n)]),
@@ -133,15 +164,29 @@ def _subjects(n, subjects):
     return [str(subjects[i % len(subjects)]) for i in range(n)]
 
 
+def _person(seed, name):
+    """The person who has this name in all pictures of one `seed`."""
+    return sample_identity(np.random.default_rng([seed, zlib.crc32(name.encode())]))
+
+
+def _counted(n, progress):
+    """0 to n - 1, with a progress bar where it is asked for."""
+    if not progress:
+        return range(n)
+    from tqdm.auto import tqdm
+
+    return tqdm(range(n), desc="drawing faces", unit="face")
+
+
 def labels(parameters: FaceParameters, emotion: str = MIXED) -> dict:
-    """What `parameters` are labelled as: target -> class index, and for `action_units` a list of fifteen 0 or 1."""
+    """What `parameters` are labelled as: target -> class index; `action_units` -> list of fifteen 0 or 1."""
     who = parameters.identity
     units = {name: float(parameters.action_units.get(name, 0) >= CODED) for name in ACTION_UNITS}
-    colour = UNLABELLED if who.hair_top == "scarf" else list(HAIR_COLOURS).index(who.hair_colour)
+    colour = UNLABELLED if who.hair_top == "scarf" else HAIR_COLOURS.index(who.hair_colour)
     return {
         "smile": int(units["AU12"]),
-        "emotion": EMOTIONS.index(emotion) if emotion in EMOTIONS else UNLABELLED,
-        "high_level_emotion": LEVEL_OF.get(emotion, UNLABELLED),
+        "emotion": _index(EMOTIONS, emotion),
+        "high_level_emotion": _index(HIGH_LEVEL, HIGH_LEVEL_OF.get(emotion)),
         "action_units": list(units.values()),
         "wrinkles": int(who.wrinkles >= 0.35),
         "freckles": int(who.freckles > 0),
@@ -154,7 +199,11 @@ def labels(parameters: FaceParameters, emotion: str = MIXED) -> dict:
     }
 
 
-# One person
+def _index(classes, label):
+    return classes.index(label) if label in classes else UNLABELLED
+
+
+# One person. The order of the draws must stay: a seed's faces hang on it.
 
 
 def sample_identity(rng: np.random.Generator) -> Identity:
@@ -172,9 +221,9 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         skin=skin,
         age=age,
         wrinkles=rng.uniform(0.45, 0.9) if wrinkled else rng.uniform(0.0, 0.12),
-        freckles=rng.uniform(0.3, 1.0) if rng.random() < (0.45 if skin < 0.65 else 0.15) else 0.0,
+        freckles=_sometimes(rng, 0.45 if skin < 0.65 else 0.15, 0.3, 1.0),
         glasses=_pick(rng, {"none": 0.6, "round": 0.18, "square": 0.19, "dark": 0.03}),
-        beard=_pick(rng, {"none": 0.42, "stubble": 0.18, "moustache": 0.1, "goatee": 0.1, "full": 0.2}) if masculine else "none",
+        beard=_pick(rng, BEARD_CHANCES) if masculine else "none",
         brow_thickness=around(1.15 if masculine else 0.8, 0.2),
         lip_fullness=around(0.9 if masculine else 1.08, 0.14) + 0.25 * skin,
         lip_colour=rng.uniform(0.0, 0.3) if masculine else rng.uniform(0.15, 1.0),
@@ -196,13 +245,18 @@ def sample_identity(rng: np.random.Generator) -> Identity:
 
 
 def _sample_hair(rng, old, masculine, skin):
-    tops = {"hair": 0.56, "bald": 0.16 if masculine else 0.05, "hat": 0.2, "scarf": 0.03 if masculine else 0.2}
-    hair_top = _pick(rng, tops)
-    fair = {"black": 0.22, "blond": 0.36, "brown": 0.42, "grey": 0.02}
-    dark = {"black": 0.70, "blond": 0.06, "brown": 0.24, "grey": 0.02}
-    colour = _pick(rng, {**(fair if skin < 0.35 else dark), **({"grey": 0.9} if old else {})})
+    bald, scarf = (0.16, 0.03) if masculine else (0.05, 0.2)
+    hair_top = _pick(rng, {"hair": 0.56, "bald": bald, "hat": 0.2, "scarf": scarf})
+    grey = 0.9 if old else 0.02
+    if skin < 0.35:
+        colours = {"black": 0.22, "blond": 0.36, "brown": 0.42, "grey": grey}
+    else:
+        colours = {"black": 0.70, "blond": 0.06, "brown": 0.24, "grey": grey}
+    colour = _pick(rng, colours)
     if masculine:
-        styles = {"short": 0.5, "fringe": 0.1, "parted": 0.12, "curly": 0.15, "receding": 0.35 if old else 0.05, "long": 0.04}
+        styles = {"short": 0.5, "fringe": 0.1, "parted": 0.12, "curly": 0.15, "receding": 0.05, "long": 0.04}
+        if old:
+            styles["receding"] = 0.35
     else:
         styles = {"short": 0.08, "fringe": 0.22, "parted": 0.15, "curly": 0.2, "long": 0.45}
     hat_colour = tuple(int(v) for v in np.clip(rng.uniform(25, 210) + rng.normal(0, 36, 3), 10, 240))
@@ -230,10 +284,17 @@ def sample_emotion(rng: np.random.Generator) -> str:
     return _pick(rng, SHARES)
 
 
-def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: str | None = None) -> FaceParameters:
-    """The parameters of one picture at random, of `identity` and showing `emotion` (one of EMOTIONS or "mixed") where they are given.
+def sample(
+    rng: np.random.Generator, identity: Identity | None = None, emotion: str | None = None
+) -> FaceParameters:
+    """The parameters of one picture at random.
 
-    Raises ValueError where the emotion is another.
+    Args:
+        identity: who is in the picture; None = a person at random.
+        emotion: what it shows, one of EMOTIONS or "mixed"; None = one at random.
+
+    Raises:
+        ValueError: where the emotion is another.
     """
     who = identity or sample_identity(rng)
     emotion = emotion or sample_emotion(rng)
@@ -259,17 +320,20 @@ def sample(rng: np.random.Generator, identity: Identity | None = None, emotion: 
         warmth=float(rng.normal(0, 0.5)),
         background=tuple(tuple(row) for row in tints.tolist()),
         clothes=tuple(np.clip(rng.uniform(20, 220) + rng.normal(0, 30, 3), 0, 255).astype(int).tolist()),
-        occlusion=float(rng.uniform(0.1, 0.35)) if rng.random() < 0.06 else 0.0,
-        blur=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.45 else 0.0,
-        noise=float(rng.uniform(1, 6)) if rng.random() < 0.6 else 0.0,
+        occlusion=_sometimes(rng, 0.06, 0.1, 0.35),
+        blur=_sometimes(rng, 0.45, 0.3, 1.0),
+        noise=_sometimes(rng, 0.6, 1, 6),
         jpeg=int(rng.integers(30, 96)) if rng.random() < 0.6 else 100,
         seed=int(rng.integers(2**31)),
     )
 
 
 def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
-    """Intensities of action units that show `emotion`, subtle or strong, with the variation that people have."""
-    units = {name: rng.uniform(0.02, 0.12) for name in ("AU1", "AU2", "AU4", "AU7", "AU12", "AU15") if rng.random() < 0.15}
+    """Intensities of the action units that show `emotion`, subtle or strong, varied as people vary."""
+    units = {}
+    for name in ("AU1", "AU2", "AU4", "AU7", "AU12", "AU15"):
+        if rng.random() < 0.15:
+            units[name] = rng.uniform(0.02, 0.12)
     if emotion == MIXED:
         return units | _mixed_units(rng)
     variants = PROTOTYPES[emotion]
@@ -284,16 +348,22 @@ def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
     if emotion in ("neutral", "angry", "sad") and rng.random() < 0.06:
         units["AU43"] = rng.uniform(0.4, 1.0)
     if emotion == "neutral" and rng.random() < 0.25:  # speech
-        units |= {"AU25": rng.uniform(0.3, 0.8)} | ({"AU26": rng.uniform(0.25, 0.5)} if rng.random() < 0.4 else {})
+        units["AU25"] = rng.uniform(0.3, 0.8)
+        if rng.random() < 0.4:
+            units["AU26"] = rng.uniform(0.25, 0.5)
     return {name: float(value) for name, value in units.items()}
 
 
 def _mixed_units(rng):
-    """A few action units that move together by chance, rare ones rather than common; most with a smile, as half of all pictures."""
+    """A few action units that move together by chance, rare ones rather than common; most with a smile, as
+    half of all pictures."""
     smiling = rng.random() < 0.85
-    names = ["AU14", "AU17", "AU23", "AU24", "AU11", "AU25", "AU1", "AU2", "AU4", "AU7", "AU6", "AU26", "AU5", "AU10"]
-    names += [] if smiling else ["AU15", "AU20", "AU14", "AU24", "AU23"]
-    units = {str(name): float(rng.uniform(0.35, 1.0)) for name in rng.choice(names, size=rng.integers(1, 5), replace=False)}
+    numbers = [14, 17, 23, 24, 11, 25, 1, 2, 4, 7, 6, 26, 5, 10]
+    if not smiling:
+        numbers += [15, 20, 14, 24, 23]
+    units = {}
+    for number in rng.choice(numbers, size=rng.integers(1, 5), replace=False):
+        units[f"AU{number}"] = float(rng.uniform(0.35, 1.0))
     if smiling:
         units["AU12"] = float(rng.uniform(0.35, 1.0))
     return units
@@ -301,6 +371,11 @@ def _mixed_units(rng):
 
 def _bounded(value, low, high):
     return float(min(max(value, low), high))
+
+
+def _sometimes(rng, chance, low, high):
+    """With this `chance` a number between `low` and `high`, else 0."""
+    return float(rng.uniform(low, high)) if rng.random() < chance else 0.0
 
 
 def _pick(rng, chances):
@@ -314,7 +389,7 @@ def _pick(rng, chances):
 
 
 def sheet(images, columns: int = 10, gap: int = 2) -> np.ndarray:
-    """Images of one size side by side on white, row by row: uint8 (rows * (H + gap), columns * (W + gap), C)."""
+    """Images of one size on white, row by row: uint8 (rows * (H + gap), columns * (W + gap), C)."""
     images = np.asarray(images)
     n, height, width, channels = images.shape
     rows = -(-n // columns)

@@ -1,8 +1,9 @@
 """Rows of results beside the published figures, as CSV, Markdown and LaTeX.
 
-Columns: those that name the row, then for each measure `published`, `ours` (mean over seeds), `sd` (sample standard
-deviation), `seeds`, `difference` (ours - published), then `seconds` (of one training, mean) and `device`. Fractions, not per
-cent; what is missing is empty. With several measures their names stand in front: `test_accuracy_published`.
+Columns: those that name the row, then for each measure `published`, `ours` (mean over seeds), `sd` (sample
+standard deviation), `seeds`, `difference` (ours - published), then `seconds` (of one training, mean) and
+`device`. Fractions, not per cent; what is missing is empty. With several measures their names stand in front:
+`test_accuracy_published`.
 """
 
 import json
@@ -13,43 +14,67 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from labkit import metrics, runs
+from labkit import metrics, running
 from labkit.plan import Table
 
-SIGNED, FIGURES = ("difference", "low", "high"), ("published", "ours", "sd")  # how a column ends, and so how its numbers are written
+SIGNED, FIGURES = (
+    ("difference", "low", "high"),
+    ("published", "ours", "sd"),
+)  # how a column ends, and so how its numbers are written
 MEASURES = {"accuracy": ("test", "accuracy")}
 
 
 def build(table: Table, results: list, measures: dict | None = None) -> pd.DataFrame:
-    """The table as a frame. `results`: what `Table.run` gave; `measures`: name -> (part, measure) as `RunResult.value` takes
-    them, without it those of the plan. A row that failed has empty figures, as has a part that is kept back. With `each_seed` in
-    the plan every seed gets a row of its own before the row of the mean."""
+    """The table as a frame: a line a row, its figures beside the published ones.
+
+    Args:
+        table: as `plan.read_table` gives it.
+        results: what `Table.run` gave, a list of results for each row.
+        measures: name -> (part, measure) as `RunResult.value` takes them; None = those of the plan.
+    Returns:
+        The columns that this module names. A row that failed has empty figures, as has a part that is kept
+        back. With `each_seed` in the plan every seed gets a line of its own before the line of the mean.
+    """
     measures = measures or table.settings.get("measures", MEASURES)
     each_seed = table.settings.get("each_seed")
     lines = []
     for row, of_row in zip(table.rows, results):
-        if each_seed:
-            lines += [_line({**row.labels, each_seed: str(i)}, [r], measures) for i, r in enumerate(of_row, 1)]
-        lines.append(_line({**row.labels, **({each_seed: "mean"} if each_seed else {})}, of_row, measures))
+        if not each_seed:
+            lines.append(_line(row.labels, of_row, measures))
+            continue
+        for number, result in enumerate(of_row, 1):
+            lines.append(_line({**row.labels, each_seed: str(number)}, [result], measures))
+        lines.append(_line({**row.labels, each_seed: "mean"}, of_row, measures))
     frame = pd.DataFrame(lines)
+    columns = list(frame)
     published = published_figures(table)
-    keys = [c for c in frame if published is not None and c in published]
+    keys = [c for c in columns if published is not None and c in published]
     if keys:
-        frame, published = (side.assign(**{k: side[k].map(_label) for k in keys}) for side in (frame, published))
+        for side in (frame, published):
+            side[keys] = side[keys].map(_label)
         frame = frame.merge(published, on=keys, how="left")
-    return _order(frame, measures, list(dict.fromkeys(c for line in lines for c in line)))
+    return _order(frame, measures, columns)
 
 
-def compare(table: Table, results: list, published: dict[str, float], part: str = "validation") -> pd.DataFrame:
-    """What one change does: a line for each entry of the plan's `compare`, whose rows `first` and `second` are paired seed by seed.
+def compare(
+    table: Table, results: list, published: dict[str, float], part: str = "validation"
+) -> pd.DataFrame:
+    """What one change does: a line for each entry of the plan's `compare`, whose rows `first` and `second`
+    are paired seed by seed.
 
-    `published`: row of the published table -> its figure, for the pairs that an entry names. Columns: `question`, mean of the
-    `published_difference`, our mean `difference` (first - second), `low` and `high` of its 95 % interval, `seeds`, and `answer`:
-    yes or no where the interval leaves out 0, otherwise open."""
-    of_row = {tuple(row.labels.values()): {r.spec["seed"]: r for r in rs if not r.error} for row, rs in zip(table.rows, results)}
+    Args:
+        table, results: as `build` takes them.
+        published: row of the published table -> its figure, for the pairs that an entry names.
+        part: "train", "validation" or "test", whose accuracy is compared.
+    Returns:
+        Columns: `question`; mean of the `published_difference`; our mean `difference` (first - second); `low`
+        and `high` of its 95 % interval; `seeds`; and `answer`: yes or no where the interval leaves out 0,
+        otherwise open.
+    """
+    by_row = {tuple(row.labels.values()): _by_seed(of_row) for row, of_row in zip(table.rows, results)}
     lines = []
     for entry in table.settings["compare"]:
-        first, second = of_row.get((entry["first"],), {}), of_row.get((entry["second"],), {})
+        first, second = by_row.get((entry["first"],), {}), by_row.get((entry["second"],), {})
         seeds = sorted(set(first) & set(second))
         if len(seeds) < 2:  # the quick profile asks a few of the questions
             continue
@@ -71,44 +96,62 @@ def compare(table: Table, results: list, published: dict[str, float], part: str 
 
 
 def paired(table: Table, results: list, column: str, first: str, second: str) -> pd.DataFrame:
-    """What one choice does: a line for each two rows that differ in the label `column` alone, `first` in one and `second` in the other.
+    """What one choice does: a line for each two rows that differ in the label `column` alone.
 
-    Columns: the other labels; `<first>_ours` and `<second>_ours`, mean accuracies (test, or validation where nothing is tested) over the
-    seeds that both have; the mean `difference` (first - second), `low` and `high` of its 95 % interval; `seeds`; and `<first>_seconds`
-    and `<second>_seconds` of one training. Rows of which fewer than two seeds can be paired are left out."""
+    Args:
+        table, results: as `build` takes them.
+        column: a label of the rows.
+        first, second: its values in the two.
+    Returns:
+        Columns: the other labels; `<first>_ours` and `<second>_ours`, mean accuracies (test, or validation
+        where nothing is tested) over the seeds that both have; the mean `difference` (first - second), `low`
+        and `high` of its 95 % interval; `seeds`; and `<first>_seconds` and `<second>_seconds` of one
+        training. Rows of which fewer than two seeds can be paired are left out.
+    """
     groups: dict[tuple, dict] = {}
     for row, of_row in zip(table.rows, results):
         others = tuple((name, value) for name, value in row.labels.items() if name != column)
-        groups.setdefault(others, {})[row.labels[column]] = {r.spec["seed"]: r for r in of_row if not r.error}
+        groups.setdefault(others, {})[row.labels[column]] = _by_seed(of_row)
+
+    def accuracy(result):
+        return result.value(part="test" if "test" in result.metrics else "validation")
+
     lines = []
     for others, of_choice in groups.items():
         pair = [of_choice.get(first, {}), of_choice.get(second, {})]
         seeds = sorted(set(pair[0]) & set(pair[1]))
         if len(seeds) < 2:
             continue
-        values = np.array([[r[s].value(part="test" if "test" in r[s].metrics else "validation") for s in seeds] for r in pair])
-        seconds = [round(float(np.mean([r[s].seconds for s in seeds])), 1) for r in pair]
-        low, high = metrics.interval(values[0] - values[1])
-        line = dict(others) | {f"{first}_ours": values[0].mean(), f"{second}_ours": values[1].mean()}
-        line |= {"difference": float((values[0] - values[1]).mean()), "low": low, "high": high, "seeds": len(seeds)}
+        ours = np.array([[accuracy(of_seed[seed]) for seed in seeds] for of_seed in pair])
+        seconds = [round(float(np.mean([of_seed[seed].seconds for seed in seeds])), 1) for of_seed in pair]
+        difference = ours[0] - ours[1]
+        low, high = metrics.interval(difference)
+        line = dict(others) | {f"{first}_ours": ours[0].mean(), f"{second}_ours": ours[1].mean()}
+        line |= {"difference": float(difference.mean()), "low": low, "high": high, "seeds": len(seeds)}
         lines.append(line | {f"{first}_seconds": seconds[0], f"{second}_seconds": seconds[1]})
     return pd.DataFrame(lines)
 
 
+def _by_seed(of_row: list) -> dict:
+    return {result.spec["seed"]: result for result in of_row if not result.error}
+
+
 def mixed(table: Table, results: list) -> list[str]:
-    """What the rows of a table differ in although neither a label nor a measure of it says so: a sentence each, [] where all agree."""
-    done = [r for of_row in results for r in of_row if not r.error]
+    """What the rows of a table differ in although neither a label nor a measure of it says so: a sentence
+    each, [] where all agree."""
+    done = [result for of_row in results for result in of_row if not result.error]
     told = {name for row in table.rows for name in row.labels} | set(table.settings.get("measures", ()))
+    layout = "memory layout, which moves figures by rounding alone"
     fields = {
-        "precision": ("number format", lambda r: r.precision),
-        "layout": ("memory layout, which moves figures by rounding alone", lambda r: r.layout or "not recorded"),
-        "epochs": ("epochs", lambda r: r.spec["config"]["epochs"]),
-        "device": ("device", lambda r: r.device),
-        "torch": ("version of torch", lambda r: r.versions.get("torch")),
+        "precision": ("number format", lambda result: result.precision),
+        "layout": (layout, lambda result: result.layout or "not recorded"),
+        "epochs": ("epochs", lambda result: result.spec["config"]["epochs"]),
+        "device": ("device", lambda result: result.device),
+        "torch": ("version of torch", lambda result: result.versions.get("torch")),
     }
     sentences = []
     for field, (name, value) in fields.items():
-        counts = Counter(str(value(r)) for r in done)
+        counts = Counter(str(value(result)) for result in done)
         if len(counts) > 1 and field not in told:
             each = ", ".join(f"{what} ({n} trainings)" for what, n in sorted(counts.items()))
             sentences.append(f"The rows differ in {name}: {each}.")
@@ -136,14 +179,16 @@ def _line(labels: dict, results: list, measures: dict) -> dict:
 
 
 def published_figures(table: Table) -> pd.DataFrame | None:
-    """The published CSV of a table, its figures renamed `<measure>_published`; None where there is none. `melt` in the plan
-    names the column that a wide file spreads over its columns (adam, adamw), `percent` the figures that it gives in per cent."""
+    """The published CSV of a table, its figures renamed `<measure>_published`; None where there is none.
+    `melt` in the plan names the column that a wide file spreads over its columns (adam, adamw), `percent` the
+    figures that it gives in per cent."""
     if "published" not in table.settings:
         return None
     frame = pd.read_csv(table.folder.parent / "published" / table.settings["published"], dtype=str)
     if "melt" in table.settings:
         frame = frame.melt(frame.columns[:1], var_name=table.settings["melt"], value_name="accuracy")
-    figures = {c: f"{c}_published" for c in table.settings.get("figures", table.settings.get("measures", ["accuracy"]))}
+    named = table.settings.get("figures", table.settings.get("measures", ["accuracy"]))
+    figures = {c: f"{c}_published" for c in named}
     frame = frame.rename(columns=figures).astype(dict.fromkeys(figures.values(), float))
     percent = [figures[c] for c in table.settings.get("percent", [])]
     frame[percent] /= 100
@@ -163,8 +208,8 @@ def _order(frame: pd.DataFrame, measures: dict, columns: list[str]) -> pd.DataFr
 
 
 def written(value, column: str) -> str:
-    """A cell as text for a reader, the same wherever it is shown: four digits for shares, whole large figures, differences with their
-    sign, labels as they are, empty where missing."""
+    """A cell as text for a reader, the same wherever it is shown: four digits for shares, whole large
+    figures, differences with their sign, labels as they are, empty where missing."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return ""
     if not isinstance(value, float):
@@ -188,21 +233,14 @@ def show(frame: pd.DataFrame):
 
 def markdown(frame: pd.DataFrame) -> str:
     """A pipe table; `|` in a cell is escaped."""
-    text = to_text(frame)
-    lines = [[str(c) for c in text], ["---"] * len(text.columns), *text.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+    text = to_text(frame).map(lambda cell: cell.replace("|", "\\|"))
+    return text.to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def latex(frame: pd.DataFrame) -> str:
     """A `tabular` with booktabs rules, special characters escaped."""
-    special = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-    text = to_text(frame)
-
-    def line(cells):
-        return " & ".join("".join(special.get(c, c) for c in cell) for cell in cells) + r" \\"
-
-    top, body = line(text.columns), "\n".join(line(cells) for cells in text.to_numpy())
-    return f"\\begin{{tabular}}{{{'l' * len(text.columns)}}}\n\\toprule\n{top}\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+    style = show(frame).format(escape="latex").format_index(escape="latex", axis="columns")
+    return style.to_latex(hrules=True, column_format="l" * len(frame.columns))
 
 
 def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
@@ -222,7 +260,11 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "mixed": mixed(table, results),
         "measures": list(table.settings.get("measures", MEASURES)),
     }
-    texts = {".csv": frame.to_csv(index=False, float_format=_digits), ".md": markdown(frame), ".tex": latex(frame)}
+    texts = {
+        ".csv": frame.to_csv(index=False, float_format=_digits),
+        ".md": markdown(frame),
+        ".tex": latex(frame),
+    }
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():
         temporary = folder / f".{table.id}{suffix}.{uuid.uuid4().hex}.tmp"
         temporary.write_text(text, encoding="utf-8")
@@ -242,16 +284,19 @@ def _text(table: Table) -> str:
     specs = [spec for row in table.rows for spec in row.specs]
     epochs = sorted({spec.config.epochs for spec in specs})
     note = table.settings.get("quick", {}).get("note", "")
-    return f"Here: built-in faces, {' or '.join(map(str, epochs))} epochs{note}. In the full profile: {protocol}"
+    return (
+        f"Here: built-in faces, {' or '.join(map(str, epochs))} epochs{note}. In the full profile: {protocol}"
+    )
 
 
 def measured_now() -> dict:
     """The same for a table without trainings, which a notebook measured itself just now."""
-    here = runs.provenance()
+    here = running.provenance()
+    when = here["time"][:16].replace("T", " ")
     return {
         "rows": 0,
         "failed": [],
-        "measured": f"Measured on {here['device']}, {here['time'][:16].replace('T', ' ')} UTC, commit {here['commit']}.",
+        "measured": f"Measured on {here['device']}, {when} UTC, commit {here['commit']}.",
     }
 
 

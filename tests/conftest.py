@@ -5,11 +5,12 @@ import os
 import numpy as np
 import pytest
 
-from labkit import browser
+from labkit.benches import browser
 from labkit.faces import FaceSet
 
 needs_browser = pytest.mark.skipif(
-    browser.executable() is None and os.environ.get("LABKIT_BROWSER_TESTS") != "required",  # as .ci/run sets it: fail, never skip
+    browser.executable() is None
+    and os.environ.get("LABKIT_BROWSER_TESTS") != "required",  # as .ci/run sets it: fail, never skip
     reason=browser.MISSING,
 )
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from labkit import anatomy, datasets
+from labkit import datasets
+from labkit.drawn import anatomy
 
 RANDOM = np.random.default_rng(7)
 STRAY = {
@@ -23,7 +24,9 @@ GREY = cv2.IMREAD_GRAYSCALE
 
 def noise(height, width, channels=3):
     """A smooth random picture, which survives JPEG nearly unchanged; always the same for one shape."""
-    coarse = np.random.default_rng([height, width, channels]).integers(0, 256, (4, 4, channels), dtype=np.uint8)
+    coarse = np.random.default_rng([height, width, channels]).integers(
+        0, 256, (4, 4, channels), dtype=np.uint8
+    )
     return cv2.resize(coarse, (width, height)).reshape(height, width, channels)
 
 
@@ -94,7 +97,15 @@ def fer_row(image, *before, after=()):
     return ",".join([*map(str, before), " ".join(map(str, image.ravel())), *after])
 
 
-COLUMNS = ["subject", "sequence", "image_index", "filepath", "file_prefix", *anatomy.ACTION_UNITS, "high_level_emotion"]
+COLUMNS = [
+    "subject",
+    "sequence",
+    "image_index",
+    "filepath",
+    "file_prefix",
+    *anatomy.ACTION_UNITS,
+    "high_level_emotion",
+]
 
 
 def ck_table(rows):
@@ -117,8 +128,12 @@ CK_ROWS = [
 def ck_photographs():
     images = [noise(490, 640, 1), noise(480, 720, 3), noise(490, 640, 1)]
     names = [f"cohn-kanade-images/{s}/{q:03d}/{s}_{q:03d}_{n:08d}.png" for s, q, n, _, _ in CK_ROWS]
-    neutral = {"cohn-kanade-images/S005/001/S005_001_00000001.png": encoded(images[0])}  # no row: the whole data set has 10,000 frames
-    return images, dict(zip(names, map(encoded, images))) | neutral | {f"S005/{name}": content for name, content in STRAY.items()}
+    neutral = {
+        "cohn-kanade-images/S005/001/S005_001_00000001.png": encoded(images[0])
+    }  # no row: the whole data set has 10,000 frames
+    return images, dict(zip(names, map(encoded, images))) | neutral | {
+        f"S005/{name}": content for name, content in STRAY.items()
+    }
 
 
 OWN = """name,wrinkles,freckles,glasses,hair_colour,hair_top,not_human,annotator

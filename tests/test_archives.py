@@ -1,4 +1,4 @@
-"""`labkit.archives`: what it reads, and every way an archive may try to do harm."""
+"""`labkit.formats.archives`: what it reads, and every way an archive may try to do harm."""
 
 import gzip
 import io
@@ -8,11 +8,17 @@ import zipfile
 
 import pytest
 
-from labkit import archives
-from labkit.archives import open_files
+from labkit.formats import archives
+from labkit.formats.archives import open_files
 
 CONTENT = {"a/file10.txt": b"ten", "a/file2.txt": b"two", "b.csv": b"1,2\n" * 1000}
-STRAY = {"a/.DS_Store": b"x", "a/._file2.txt": b"x", "__MACOSX/a/._file2.txt": b"x", "Thumbs.db": b"x", ".git/config": b"x"}
+STRAY = {
+    "a/.DS_Store": b"x",
+    "a/._file2.txt": b"x",
+    "__MACOSX/a/._file2.txt": b"x",
+    "Thumbs.db": b"x",
+    ".git/config": b"x",
+}
 
 
 def make_zip(path, files, compression=zipfile.ZIP_DEFLATED):
@@ -52,7 +58,11 @@ def test_reads_the_same_from_everywhere(tmp_path, kind):
     else:
         path = make_zip(tmp_path / kind, files)
     with open_files(path) as opened:
-        assert list(opened.sizes) == ["a/file2.txt", "a/file10.txt", "b.csv"]  # numbers by value, strays left out
+        assert list(opened.sizes) == [
+            "a/file2.txt",
+            "a/file10.txt",
+            "b.csv",
+        ]  # numbers by value, strays left out
         assert {name: opened.read(name) for name in opened.sizes} == CONTENT
         assert opened.sizes == {name: len(content) for name, content in CONTENT.items()}
         with opened.open("b.csv") as stream:
@@ -68,19 +78,34 @@ def refused(path, words):
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil.txt", "a/../../evil.txt", "/etc/evil.txt", "..\\evil.txt", "C:\\evil.txt", "C:/evil.txt", "\\\\host\\x"]
+    "name",
+    [
+        "../evil.txt",
+        "a/../../evil.txt",
+        "/etc/evil.txt",
+        "..\\evil.txt",
+        "C:\\evil.txt",
+        "C:/evil.txt",
+        "\\\\host\\x",
+    ],
 )
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_names_that_point_outside_are_refused(tmp_path, name, kind):
     files, path = CONTENT | {name: b"evil"}, tmp_path / f"x.{kind}"
     make_zip(path, files) if kind == "zip" else make_tar(path, files, "w:gz" if kind == "tar.gz" else "w")
     refused(path, "points outside the archive")
-    assert [item.name for item in tmp_path.iterdir()] == [path.name] and not (tmp_path.parent / "evil.txt").exists()
+    assert [item.name for item in tmp_path.iterdir()] == [path.name] and not (
+        tmp_path.parent / "evil.txt"
+    ).exists()
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+)
 def test_links_and_devices_in_tars_are_refused(tmp_path, kind):
-    refused(make_tar(tmp_path / "x.tar", {"a.txt": b""}, type=kind, linkname="/etc/passwd"), "is a link or device")
+    refused(
+        make_tar(tmp_path / "x.tar", {"a.txt": b""}, type=kind, linkname="/etc/passwd"), "is a link or device"
+    )
 
 
 def test_links_in_zips_are_refused(tmp_path):
@@ -110,7 +135,10 @@ def test_absurd_stated_sizes_and_counts_are_refused(tmp_path, monkeypatch):
     (tmp_path / "x.tar").write_bytes(header.tobuf() + bytes(1024))
     refused(tmp_path / "x.tar", "a.txt|damaged")
     monkeypatch.setattr(archives, "MOST_BYTES_A_MEMBER", 2000)
-    refused(make_zip(tmp_path / "x.zip", CONTENT), r"member 'b.csv' states a size of 4,000 bytes; refused above 2,000")
+    refused(
+        make_zip(tmp_path / "x.zip", CONTENT),
+        r"member 'b.csv' states a size of 4,000 bytes; refused above 2,000",
+    )
     monkeypatch.setattr(archives, "MOST_MEMBERS", 2)
     refused(make_tar(tmp_path / "y.tar", CONTENT), "more than 2 files")
     refused(make_folder(tmp_path / "z", CONTENT), "more than 2 files")
@@ -128,7 +156,9 @@ def test_a_member_that_lies_about_its_size_is_refused(tmp_path):
 def test_incomplete_downloads(tmp_path, kind):
     path = tmp_path / f"x.{kind}"
     files = {f"{i}.txt": bytes(range(256)) * 40 for i in range(20)}
-    make_zip(path, files, zipfile.ZIP_STORED) if kind == "zip" else make_tar(path, files, "w:gz" if kind == "tar.gz" else "w")
+    make_zip(path, files, zipfile.ZIP_STORED) if kind == "zip" else make_tar(
+        path, files, "w:gz" if kind == "tar.gz" else "w"
+    )
     path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
     refused(path, "incomplete|damaged|not of the size")
 

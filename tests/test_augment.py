@@ -54,7 +54,9 @@ EVERYTHING = {
 
 
 def test_mirror_always_is_a_flip(images):
-    torch.testing.assert_close(augment.augment(images, {"mirror": 1.0}, generator()), images.flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        augment.augment(images, {"mirror": 1.0}, generator()), images.flip(-1), atol=1e-5, rtol=0
+    )
 
 
 def test_mirror_half_of_the_time_flips_half_of_the_images(images):
@@ -81,7 +83,9 @@ def test_shift_moves_the_picture_and_repeats_the_border(images, pin):
     pin(0.5, 0.5, 0.5, 0.75, 0.0)
     moved = augment.geometry(images, generator(), shift=0.25)
     torch.testing.assert_close(moved[:, :, 8:, :-4], images[:, :, :-8, 4:], atol=1e-5, rtol=0)
-    torch.testing.assert_close(moved[:, :, :8, :-4], images[:, :, :1, 4:].expand(-1, -1, 8, -1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        moved[:, :, :8, :-4], images[:, :, :1, 4:].expand(-1, -1, 8, -1), atol=1e-5, rtol=0
+    )
 
 
 def test_no_image_is_shifted_further_than_asked():
@@ -102,7 +106,9 @@ def test_rotation_agrees_with_opencv(images, pin, degrees):
     turned = pictures(augment.geometry(images, generator(), rotate=abs(degrees)))
     matrix = cv2.getRotationMatrix2D((15.5, 15.5), degrees, 1)
     for ours, picture in zip(turned, pictures(images)):
-        expected = cv2.warpAffine(picture, matrix, (32, 32), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        expected = cv2.warpAffine(
+            picture, matrix, (32, 32), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         assert np.abs(ours - expected).max() < 0.02  # OpenCV rounds places to 1/32 pixel
 
 
@@ -112,14 +118,18 @@ def test_zoom_agrees_with_opencv(images, pin, draw, factor):
     zoomed = pictures(augment.geometry(images, generator(), zoom=0.25))
     matrix = cv2.getRotationMatrix2D((15.5, 15.5), 0, factor)
     for ours, picture in zip(zoomed, pictures(images)):
-        expected = cv2.warpAffine(picture, matrix, (32, 32), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        expected = cv2.warpAffine(
+            picture, matrix, (32, 32), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         assert np.abs(ours - expected).max() < 0.02
 
 
 @pytest.mark.parametrize("sigma", [0.4, 1.0, 3.0])
 def test_blur_agrees_with_opencv(images, pin, sigma):
     pin(1.0)
-    noise = torch.rand(images.shape, generator=generator())  # rough up to the border, where a smooth picture shows no fault
+    noise = torch.rand(
+        images.shape, generator=generator()
+    )  # rough up to the border, where a smooth picture shows no fault
     blurred = pictures(augment.blur(noise, generator(), sigma))
     for ours, picture in zip(blurred, pictures(noise)):
         expected = cv2.GaussianBlur(picture, (5, 5), sigma, borderType=cv2.BORDER_REPLICATE)
@@ -132,10 +142,16 @@ def test_brightness_contrast_and_saturation_by_their_formulas(images, pin):
     for image, ours in zip(images, augment.contrast(images, generator(), 0.2)):
         torch.testing.assert_close(ours, (image.mean() + 1.2 * (image - image.mean())).clamp(0, 1))
     grey = images.mean(1, keepdim=True)
-    torch.testing.assert_close(augment.saturation(images, generator(), 0.2), (1.2 * images - 0.2 * grey).clamp(0, 1))
+    torch.testing.assert_close(
+        augment.saturation(images, generator(), 0.2), (1.2 * images - 0.2 * grey).clamp(0, 1)
+    )
     pin(0.0)
-    torch.testing.assert_close(augment.saturation(images, generator(), 1.0), grey.expand_as(images), atol=1e-6, rtol=0)
-    torch.testing.assert_close(augment.saturation(images[:, :1], generator(), 0.7), images[:, :1], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        augment.saturation(images, generator(), 1.0), grey.expand_as(images), atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(
+        augment.saturation(images[:, :1], generator(), 0.7), images[:, :1], atol=1e-6, rtol=0
+    )
 
 
 def test_noise_has_the_deviation_asked_for(pin):
@@ -160,7 +176,9 @@ def test_everything_at_once_keeps_shape_and_range_and_follows_the_generator(imag
     assert first.shape == batch.shape and first.dtype == torch.float32
     assert first.min() >= 0 and first.max() <= 1 + 1e-6
     assert torch.equal(first, second) and not torch.equal(first, other)
-    assert len({tuple(image.flatten()[:50].tolist()) for image in first}) == len(batch)  # each image has draws of its own
+    assert len({tuple(image.flatten()[:50].tolist()) for image in first}) == len(
+        batch
+    )  # each image has draws of its own
 
 
 def test_the_global_random_state_is_left_alone(images):
@@ -184,13 +202,19 @@ def test_unknown_steps_and_negative_amounts_are_refused(amounts, message):
 
 
 def test_stored_copies_are_the_steps_of_the_report_and_nothing_else():
-    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)  # grey: saturation changes nothing
+    images = np.random.default_rng(0).integers(
+        0, 256, (40, 8, 8, 1), np.uint8
+    )  # grey: saturation changes nothing
     made = augment.stored_copies(images, 2, seed=1)
     assert made.shape == (80, 8, 8, 1) and np.array_equal(made, augment.stored_copies(images, 2, seed=1))
     kinds = set()
     for i, copy in enumerate(made):
         original = images[i % 40]
-        allowed = {(turns, flip): np.rot90(original[:, ::-1] if flip else original, turns) for turns in range(4) for flip in (False, True)}
+        allowed = {
+            (turns, flip): np.rot90(original[:, ::-1] if flip else original, turns)
+            for turns in range(4)
+            for flip in (False, True)
+        }
         same = [kind for kind, version in allowed.items() if np.array_equal(copy, version)]
         assert same, f"copy {i} is none of the eight turned and mirrored versions"
         kinds.add(same[0])

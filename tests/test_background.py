@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from labkit import background, plan, runs, training
+from labkit import plan, running, runs, training
+from labkit.workers import background
 
 PLAN = """
 [general]
@@ -56,7 +57,10 @@ def test_a_table_goes_without_its_background_rows_until_they_are_there(house):
     assert [row.labels["model"] for row in table(house, whole=True).rows] == ["short", "long", "longer"]
     failed, said = train(house)
     assert failed == 0 and said[0] == "2 rows to train in the background"
-    assert [line.split(":")[0] for line in said if "kept" in line] == ["[1/2] t long, seed 0", "[2/2] t longer, seed 0"]
+    assert [line.split(":")[0] for line in said if "kept" in line] == [
+        "[1/2] t long, seed 0",
+        "[2/2] t longer, seed 0",
+    ]
     assert [row.labels["model"] for row in table(house).rows] == ["short", "long", "longer"]
     assert train(house) == (0, ["0 rows to train in the background"])
     assert not list((house / "reports" / "runs").rglob("checkpoint.pt"))
@@ -66,8 +70,8 @@ def test_killed_in_the_middle_of_a_row_it_goes_on_within_it(house, monkeypatch):
     fit = training.fit
 
     def killed_after_two(*arguments, after_epoch, **options):
-        def told(row):
-            after_epoch(row)
+        def told(row, model):
+            after_epoch(row, model)
             if row["epoch"] == 3:
                 raise KeyboardInterrupt
 
@@ -78,12 +82,15 @@ def test_killed_in_the_middle_of_a_row_it_goes_on_within_it(house, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             train(house)
     said = train(house)[1]
-    assert [line.rsplit(": ", 1)[1][:12] for line in said if "long, seed" in line and "epoch" in line] == ["epoch 3 of 3"]
+    assert [line.rsplit(": ", 1)[1][:12] for line in said if "long, seed" in line and "epoch" in line] == [
+        "epoch 3 of 3"
+    ]
     kept = {
-        r.spec["config"]["epochs"]: r for r in map(table(house).store.read, (p.stem for p in (house / "reports/full/rows").glob("*.json")))
+        r.spec["config"]["epochs"]: r
+        for r in map(table(house).store.read, (p.stem for p in (house / "reports/full/rows").glob("*.json")))
     }
     spec = runs.RunSpec.from_dict(kept[3].spec)
-    unbroken, _ = runs.train(spec, house / "data", progress=False)
+    unbroken, _ = running.train(spec, house / "data", progress=False)
     assert unbroken.metrics == kept[3].metrics and len(kept[3].history) == 3
 
 
@@ -104,7 +111,17 @@ def test_it_waits_while_something_is_measured(house):
 
 
 def test_the_command(house):
-    command = [sys.executable, "-m", "labkit", "report", "--profile", "full", "--background", "--only", "smile"]
+    command = [
+        sys.executable,
+        "-m",
+        "labkit",
+        "report",
+        "--profile",
+        "full",
+        "--background",
+        "--only",
+        "smile",
+    ]
     command += ["--reports-dir", house / "reports", "--data-dir", house / "data"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

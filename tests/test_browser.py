@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from conftest import needs_browser
 
-from labkit import browser, evaluation, pages, synthetic, views
+from labkit import evaluation, synthetic, views
+from labkit.benches import browser
+from labkit.html import pages
 from labkit.widgets import puppet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +23,9 @@ pytestmark = needs_browser
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copytree(
+        ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+    )
     (folder / "reports").mkdir()
     shutil.copy(ROOT / "reports" / "plan.toml", folder / "reports")
     shutil.copytree(ROOT / "reports" / "published", folder / "reports" / "published")
@@ -72,18 +76,20 @@ def move_every_slider_of_the_puppet(page, networks) -> None:
     for emotion in synthetic.EMOTIONS[1:]:
         before = browser.content(face), face.get_attribute("src")
         page.click(f"button:text-is('{emotion}')")
-        page.wait_for_function("([image, before]) => image.src != before", arg=[face.element_handle(), before[1]])
+        page.wait_for_function(
+            "([image, before]) => image.src != before", arg=[face.element_handle(), before[1]]
+        )
         assert browser.content(face) != before[0]
 
 
 def test_the_puppet_in_notebook_00(page, lab, networks):
-    browser.run_all(page, lab("notebooks/00_start_here.ipynb"), 90)
+    browser.run_all(page, lab("notebooks/00_start_here.ipynb"), 600)
     move_every_slider_of_the_puppet(page, networks)
 
 
 @pytest.fixture(scope="module")
 def notebook_07(page, lab):
-    browser.run_all(page, lab("notebooks/07_filter_visualisation.ipynb"), 240)
+    browser.run_all(page, lab("notebooks/07_filter_visualisation.ipynb"), 900)
     return page
 
 
@@ -98,12 +104,16 @@ def choose(page, choice, picture, method: str) -> None:
     """Choose a method that is not chosen, and wait for its picture: one that came later would be taken for the next change's."""
     source = picture.get_attribute("src")
     choice.select_option(method)
-    page.wait_for_function("([picture, before]) => picture.src != before", arg=[picture.element_handle(), source], timeout=30_000)
+    page.wait_for_function(
+        "([picture, before]) => picture.src != before", arg=[picture.element_handle(), source], timeout=30_000
+    )
 
 
 def value(page, description: str) -> str:
     """What the slider with this label stands at."""
-    return page.locator(f".widget-slider:has(.widget-label:text-is('{description}')) .widget-readout").last.inner_text()
+    return page.locator(
+        f".widget-slider:has(.widget-label:text-is('{description}')) .widget-readout"
+    ).last.inner_text()
 
 
 def expected(page, networks, faces, method: str, name: str = "emotion") -> np.ndarray:
@@ -166,7 +176,11 @@ def test_the_layout_holds(notebook_07, width):
         inside = area.bounding_box()
         for part in area.locator("img, .widget-slider, button, select").all():
             box = part.bounding_box()
-            assert box and box["x"] >= inside["x"] - 1 and box["x"] + box["width"] <= inside["x"] + inside["width"] + 1, (
+            assert (
+                box
+                and box["x"] >= inside["x"] - 1
+                and box["x"] + box["width"] <= inside["x"] + inside["width"] + 1
+            ), (
                 width,
                 box,
                 inside,
@@ -183,7 +197,7 @@ def test_the_exported_page_shows_and_flips_every_picture_without_network_or_kern
     """As `make report` writes it, from the notebook that was saved."""
     notebook_07.keyboard.press("Escape")
     notebook_07.keyboard.press("Control+s")
-    notebook_07.wait_for_selector(".jp-NotebookPanel .jp-Toolbar", timeout=10_000)
+    notebook_07.wait_for_selector(".jp-NotebookPanel .jp-Toolbar", timeout=60_000)
     notebook_07.wait_for_timeout(2000)
     exported = folder / "07.html"
     pages.write_notebook(folder / "notebooks" / "07_filter_visualisation.ipynb", exported, "quick")
@@ -191,12 +205,22 @@ def test_the_exported_page_shows_and_flips_every_picture_without_network_or_kern
     faults = []
     offline.on("console", lambda message: faults.append(message.text))
     offline.on("pageerror", lambda error: faults.append(str(error)))
-    offline.on("request", lambda request: faults.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+    offline.on(
+        "request",
+        lambda request: (
+            faults.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+        ),
+    )
     offline.goto(exported.as_uri())
-    widths = offline.evaluate("Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))")
+    widths = offline.evaluate(
+        "Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))"
+    )
     assert len(widths) >= 40 and min(widths) > 200
     flips = offline.locator(".flip").count()
-    assert flips >= 5 and offline.locator("img:visible").count() == offline.locator("img:not(.flip img)").count() + flips
+    assert (
+        flips >= 5
+        and offline.locator("img:visible").count() == offline.locator("img:not(.flip img)").count() + flips
+    )
     for flip in offline.locator(".flip").all():
         for i, label in enumerate(flip.locator("label").all()):
             label.click()
@@ -207,5 +231,7 @@ def test_the_exported_page_shows_and_flips_every_picture_without_network_or_kern
             )
         flip.locator("input").last.focus()
         offline.keyboard.press("ArrowRight")
-        assert flip.locator("figure").first.is_visible(), "the arrow keys flip, from the last state to the first"
+        assert flip.locator("figure").first.is_visible(), (
+            "the arrow keys flip, from the last state to the first"
+        )
     assert faults == []

@@ -165,7 +165,9 @@ def test_a_face_of_which_nothing_is_said_is_grey_and_one_at_the_edge_keeps_its_l
 
 def test_labels_of_a_face_at_the_lower_edge_stand_below_each_other(film):
     both = {"smile": {"not smiling": 0.1, "smiling": 0.9}, "emotion": {"happy": 1.0}}
-    low = follow.Seen(1, detect.Face((100, 400, 130, 80), 0.9), "", both, {"smile": "smiling", "emotion": "happy"})
+    low = follow.Seen(
+        1, detect.Face((100, 400, 130, 80), 0.9), "", both, {"smile": "smiling", "emotion": "happy"}
+    )
     alone = follow.Seen(1, low.face, "", {"emotion": both["emotion"]}, {"emotion": "happy"})
     page, other = camera.annotated(film[0], [low]), camera.annotated(film[0], [alone])
     assert np.array_equal(page[461:479, 100:230], other[461:479, 100:230]), "the last line is at the edge"
@@ -184,14 +186,22 @@ def test_a_recording_is_video_table_and_timeline(tmp_path, clip, networks):
     assert len(video) == 30 and video[0].shape == (480, 640, 3)
     rows = list(csv.DictReader(out.with_suffix(".csv").open()))
     assert list(rows[0]) == COLUMNS
-    assert [row["frame"] for row in rows if row["face"] == "1"] == [str(i) for i in range(1, 30)], "from the second frame on"
+    assert [row["frame"] for row in rows if row["face"] == "1"] == [str(i) for i in range(1, 30)], (
+        "from the second frame on"
+    )
     for row in rows:
-        assert 0 <= float(row["smile"]) <= 1 and row["emotion"] in networks["emotion"][1]["classes"]["emotion"]
+        assert (
+            0 <= float(row["smile"]) <= 1 and row["emotion"] in networks["emotion"][1]["classes"]["emotion"]
+        )
         assert float(row["seconds"]) == pytest.approx(int(row["frame"]) / 25, abs=1e-3)
     boxes = detect.find_faces(next(camera.open_source(clip).frames)[0], 60)
     assert {round(float(row["x"]) / 20) for row in rows[:2]} == {round(face.box[0] / 20) for face in boxes}
     picture = cv2.imread(str(out.with_suffix(".png")))
-    assert picture.shape[1] > 800 and sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", "out.png", "out.webm"]
+    assert picture.shape[1] > 800 and sorted(file.name for file in tmp_path.iterdir()) == [
+        "out.csv",
+        "out.png",
+        "out.webm",
+    ]
 
 
 def test_changes_are_noted_when_a_label_changes(tmp_path):
@@ -199,7 +209,9 @@ def test_changes_are_noted_when_a_label_changes(tmp_path):
     given = detect.Face((10, 10, 30, 40), 0.9)
     with camera.Recording(tmp_path / "a.webm", {"smile": (None, about)}, 10.0, "test") as recording:
         for i, said in enumerate(("not smiling", "smiling", "smiling", "not smiling")):
-            seen = [follow.Seen(1, given, "", {"smile": {"not smiling": 0.4, "smiling": 0.6}}, {"smile": said})]
+            seen = [
+                follow.Seen(1, given, "", {"smile": {"not smiling": 0.4, "smiling": 0.6}}, {"smile": said})
+            ]
             recording.add(np.zeros((64, 64, 3), np.uint8), i / 10, seen + [follow.Seen(2, given, "too dark")])
     moments = [(m["seconds"], m["face"], m["before"], m["after"]) for m in recording.changes]
     assert moments == [(0.1, 1, "not smiling", "smiling"), (0.3, 1, "smiling", "not smiling")]
@@ -208,7 +220,9 @@ def test_changes_are_noted_when_a_label_changes(tmp_path):
 
 
 def test_a_camera_slower_than_it_promised_still_makes_a_video_in_which_time_runs_true(tmp_path):
-    frames = [(np.full((64, 64, 3), 40 * i, np.uint8), i / 5) for i in range(6)]  # five a second, promised were 25
+    frames = [
+        (np.full((64, 64, 3), 40 * i, np.uint8), i / 5) for i in range(6)
+    ]  # five a second, promised were 25
     source = camera.Source(frames, None, 25.0, "slow")
     camera.run(source, follow.Watcher({}), tmp_path / "slow.webm", progress=False)
     video = frames_of(tmp_path / "slow.webm")
@@ -216,16 +230,24 @@ def test_a_camera_slower_than_it_promised_still_makes_a_video_in_which_time_runs
     assert abs(video[13].mean() - 40 * 3) < 25 and abs(video[2].mean() - 40) < 25
 
 
-def test_a_camera_unplugged_in_the_middle_ends_with_a_sentence_and_keeps_what_was_written(tmp_path, monkeypatch):
+def test_a_camera_unplugged_in_the_middle_ends_with_a_sentence_and_keeps_what_was_written(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(cv2, "VideoCapture", Unplugged)
     out = tmp_path / "cam.webm"
     done = CliRunner().invoke(app, ["webcam", "--source", "0", "--out", str(out)])
     monkeypatch.undo()
     assert done.exit_code == 1 and Unplugged.opened[-1].released
-    assert "ended early: camera 0: no picture after 50 frames; it was unplugged, or another program took it" in done.output
+    assert (
+        "ended early: camera 0: no picture after 50 frames; it was unplugged, or another program took it"
+        in done.output
+    )
     rows = list(csv.DictReader(out.with_suffix(".csv").open()))
     assert [int(row["frame"]) for row in rows if row["face"] == "1"] == list(range(1, 50))
-    assert len(frames_of(out)) == pytest.approx(30 * float(rows[-1]["seconds"]), abs=2) and out.with_suffix(".png").exists()
+    assert (
+        len(frames_of(out)) == pytest.approx(30 * float(rows[-1]["seconds"]), abs=2)
+        and out.with_suffix(".png").exists()
+    )
     assert not list(tmp_path.glob(".*"))
 
 
@@ -268,18 +290,34 @@ def test_a_bad_name_is_refused_before_anything_is_written(tmp_path, clip, out, m
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a screen is not named in the environment")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="elsewhere a screen is not named in the environment"
+)
 @pytest.mark.parametrize("screen", [{}, {"DISPLAY": ":9999"}], ids=["none", "one that is not there"])
 def test_without_a_screen_the_window_says_what_to_do(clip, screen):
     command = [sys.executable, "-m", "labkit", "webcam", "--source", str(clip), "--window"]
-    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")} | screen
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    } | screen
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 1 and "no window can be opened: there is no screen" in done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("xvfb-run"), reason="no virtual screen: xvfb-run is not installed")
 def test_a_window_on_a_virtual_screen():
-    command = ["xvfb-run", "-a", sys.executable, "-m", "labkit", "webcam", "--source", "builtin", "--seconds", "0.2", "--window"]
+    command = [
+        "xvfb-run",
+        "-a",
+        sys.executable,
+        "-m",
+        "labkit",
+        "webcam",
+        "--source",
+        "builtin",
+        "--seconds",
+        "0.2",
+        "--window",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "6 frames" in done.stdout

@@ -9,13 +9,19 @@ import time
 import cloudpickle
 import pytest
 
-from labkit import bench, cluster, runs
+from labkit import bench, running, runs
+from labkit.workers import cluster
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test module
 
 
 def specs(n, epochs=2):
-    spec = {"data": {"name": "builtin", "n": 80, "size": 32}, "split": {"kind": "random"}, "model": "1x32 1x16", "targets": ["smile"]}
+    spec = {
+        "data": {"name": "builtin", "n": 80, "size": 32},
+        "split": {"kind": "random"},
+        "model": "1x32 1x16",
+        "targets": ["smile"],
+    }
     config = {"epochs": epochs, "precision": "float32"}
     return [runs.RunSpec.from_dict({**spec, "config": config, "seed": seed}) for seed in range(n)]
 
@@ -25,8 +31,8 @@ def store(folder):
 
 
 def test_workers_give_the_same_rows_as_one_process(tmp_path):
-    alone = runs.run_all(specs(3), store(tmp_path / "a"), progress=False)
-    shared = runs.run_all(specs(3), store(tmp_path / "b"), progress=False, workers=2)
+    alone = running.run_all(specs(3), store(tmp_path / "a"), progress=False)
+    shared = running.run_all(specs(3), store(tmp_path / "b"), progress=False, workers=2)
     assert [r.key for r in shared] == [r.key for r in alone]
     for one, other in zip(alone, shared):
         losses = [[row["train_loss"] for row in r.history] for r in (one, other)]
@@ -35,9 +41,9 @@ def test_workers_give_the_same_rows_as_one_process(tmp_path):
 
 
 def test_kept_rows_start_no_worker(tmp_path, monkeypatch):
-    runs.run_all(specs(2, epochs=1), store(tmp_path), progress=False)
+    running.run_all(specs(2, epochs=1), store(tmp_path), progress=False)
     monkeypatch.setattr(cluster, "connect", lambda *_: pytest.fail("a cluster was started for kept rows"))
-    assert len(runs.run_all(specs(2, epochs=1), store(tmp_path), progress=False, workers=2)) == 2
+    assert len(running.run_all(specs(2, epochs=1), store(tmp_path), progress=False, workers=2)) == 2
 
 
 def sleep_and_name(seconds, started):
@@ -74,7 +80,9 @@ def fatal():
 
 def test_a_task_that_kills_every_worker_is_given_up_and_the_others_finish(tmp_path):
     with cluster.connect(2) as client:
-        outcomes = list(cluster.each(client, fatal, {"fatal": ()})) + list(cluster.each(client, len, {"good": ("abc",)}))
+        outcomes = list(cluster.each(client, fatal, {"fatal": ()})) + list(
+            cluster.each(client, len, {"good": ("abc",)})
+        )
     (_, _, error), (name, value, none) = outcomes
     assert "KilledWorker" in type(error).__name__
     assert (name, value, none) == ("good", 3, None)
@@ -82,8 +90,11 @@ def test_a_task_that_kills_every_worker_is_given_up_and_the_others_finish(tmp_pa
 
 def test_wrong_arguments(tmp_path):
     with pytest.raises(ValueError, match="workers: expected 1 or more, got 0"):
-        runs.run_all(specs(1), store(tmp_path), progress=False, workers=0)
-    with pytest.raises(OSError, match="no Dask scheduler answers there"), cluster.connect(scheduler="tcp://127.0.0.1:9"):
+        running.run_all(specs(1), store(tmp_path), progress=False, workers=0)
+    with (
+        pytest.raises(OSError, match="no Dask scheduler answers there"),
+        cluster.connect(scheduler="tcp://127.0.0.1:9"),
+    ):
         pass
 
 
@@ -96,7 +107,11 @@ def test_what_workers_gain_is_measured():
     found = bench.bench_workers(2, rows=2, epochs=3)
     assert (found["workers"], found["rows"]) == (2, 2)
     workers, one_core, rounding = found["seconds_workers"], found["seconds_one_core"], 0.051
-    assert (workers - rounding) / (one_core + rounding) - 0.01 <= found["ratio"] <= (workers + rounding) / (one_core - rounding) + 0.01
+    assert (
+        (workers - rounding) / (one_core + rounding) - 0.01
+        <= found["ratio"]
+        <= (workers + rounding) / (one_core - rounding) + 0.01
+    )
     assert min(found["seconds_one_core"], found["seconds_all_cores"], found["seconds_workers"]) > 0
 
 
@@ -122,8 +137,15 @@ def cannot_be_unpacked():
 
 def test_a_result_that_cannot_be_unpacked_stops_no_other():
     with cluster.connect(1) as client:
-        outcomes = {name: (value, error) for name, value, error in cluster.each(client, _either, {"bad": (True,), "good": (False,)})}
-    assert outcomes["good"] == (7, None) and outcomes["bad"][0] is None and isinstance(outcomes["bad"][1], Exception)
+        outcomes = {
+            name: (value, error)
+            for name, value, error in cluster.each(client, _either, {"bad": (True,), "good": (False,)})
+        }
+    assert (
+        outcomes["good"] == (7, None)
+        and outcomes["bad"][0] is None
+        and isinstance(outcomes["bad"][1], Exception)
+    )
 
 
 def _either(bad):

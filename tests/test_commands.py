@@ -12,19 +12,28 @@ from pathlib import Path
 import pytest
 from conftest import needs_browser
 
-from labkit import bench_widgets, doctor
+from labkit import doctor
+from labkit.benches import widgets
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def labkit(*arguments, **options):
-    return subprocess.run([sys.executable, "-m", "labkit", *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "labkit", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )
 
 
 def test_help_names_every_command():
     done = labkit("--help")
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("doctor", "data", "report", "evaluate", "publish", "bench", "webcam"))
+    assert all(
+        name in done.stdout for name in ("doctor", "data", "report", "evaluate", "publish", "bench", "webcam")
+    )
 
 
 def test_doctor_finds_this_machine_fit(tmp_path):
@@ -38,7 +47,11 @@ def test_doctor_finds_this_machine_fit(tmp_path):
 def test_doctor_says_what_to_do(monkeypatch):
     monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 1))
     assert doctor.python().line().startswith("[FAIL] Python: 3.9.1. What to do: install Python 3.11")
-    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy>=99", "no-such-package>=1", "pytest>=1; extra == 'dev'"])
+    monkeypatch.setattr(
+        doctor.metadata,
+        "requires",
+        lambda name: ["numpy>=99", "no-such-package>=1", "pytest>=1; extra == 'dev'"],
+    )
     lines = [check.line() for check in doctor.packages()]
     assert [line.split(":")[0] for line in lines] == ["[FAIL] numpy", "[FAIL] no-such-package"]
     assert "pip install 'numpy>=99'" in lines[0] and "not installed" in lines[1]
@@ -46,16 +59,24 @@ def test_doctor_says_what_to_do(monkeypatch):
 
 
 def test_what_is_optional_and_absent_is_one_quiet_line():
-    checks = [doctor.Check("Python", True, "3.11"), doctor.Check("camera", False, "none", "connect one", optional=True)]
+    checks = [
+        doctor.Check("Python", True, "3.11"),
+        doctor.Check("camera", False, "none", "connect one", optional=True),
+    ]
     checks += [doctor.Check("data genki4k", False, "not imported", "import it", optional=True)]
     first, last = doctor.text(checks).splitlines()
-    assert first == "[OK]   Python: 3.11" and last.startswith("Not here, and nothing needs it: camera, data genki4k")
+    assert first == "[OK]   Python: 3.11" and last.startswith(
+        "Not here, and nothing needs it: camera, data genki4k"
+    )
     broken = doctor.Check("torch", False, "not installed", "pip install torch")
     assert doctor.text([broken]) == "[FAIL] torch: not installed. What to do: pip install torch"
 
 
 def test_data_list_tells_how_to_get_what_is_missing(tmp_path):
-    rows = {row["name"]: row for row in json.loads(labkit("data", "list", "--json", "--data-dir", tmp_path).stdout)["data"]}
+    rows = {
+        row["name"]: row
+        for row in json.loads(labkit("data", "list", "--json", "--data-dir", tmp_path).stdout)["data"]
+    }
     assert not rows["fer2013"]["imported"]
     text = labkit("data", "list", "--data-dir", tmp_path).stdout
     assert rows["fer2013"]["get"] in text and "python -m labkit data import fer2013 FILE" in text
@@ -85,34 +106,48 @@ def test_expected_errors_are_told_without_a_traceback(arguments, line, tmp_path)
 def test_bench_compares_the_two_loops_and_the_limit():
     done = labkit("bench", "--model", "smile-base", "--rounds", "1", "--precision", "float32", "--json")
     (result,) = json.loads(done.stdout)["models"]
-    assert (result["model"], result["precision"], result["layout"]) == ("smile-base", "float32", "channels_last")
-    assert all(result[name] > 0 for name in ("images_per_second", "plain_images_per_second", "ratio", "limit_share"))
+    assert (result["model"], result["precision"], result["layout"]) == (
+        "smile-base",
+        "float32",
+        "channels_last",
+    )
+    assert all(
+        result[name] > 0 for name in ("images_per_second", "plain_images_per_second", "ratio", "limit_share")
+    )
     assert result["matmul_share"] == result["limit_share"] and "load" in result
     refused = labkit("bench", "--precision", "bfloat16", env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"})
-    assert refused.returncode == 1 and "precision 'bfloat16': this machine's cpu does not have it" in refused.stderr
+    assert (
+        refused.returncode == 1
+        and "precision 'bfloat16': this machine's cpu does not have it" in refused.stderr
+    )
 
 
 def test_bench_measures_a_frame_of_the_webcam_beside_haar_and_plain_models():
     result = json.loads(labkit("bench", "--webcam", "--json").stdout)
     parts = sum(result[f"{part}_ms"] for part in ("find", "classify", "draw"))
-    assert 0 < result["webcam_ms"] <= result["slow_ms"] and parts > 0 and result["plain_ms"] > 0 and result["ratio"] > 0
+    assert (
+        0 < result["webcam_ms"] <= result["slow_ms"]
+        and parts > 0
+        and result["plain_ms"] > 0
+        and result["ratio"] > 0
+    )
 
 
 @needs_browser
 def test_bench_times_the_widgets_beside_bare_pictures():
-    rows = bench_widgets.bench_widgets(rounds=1)["widgets"]
+    rows = widgets.bench_widgets(rounds=1)["widgets"]
     assert set(rows) == {"puppet", "explorer, channel", "explorer, face", "explorer, layer"}
     assert all(row["ms"] > 0 and row["bare_ms"] > 0 and row["ratio"] > 0 for row in rows.values())
 
 
 ROWS = """
     import sys
-    from labkit import datasets, runs, synthetic
+    from labkit import datasets, running, runs, synthetic
     spec = {"data": {"name": "builtin", "n": 60, "size": 32}, "split": {"kind": "random"}, "model": "1x32 1x16", "targets": ["smile"]}
     config = {"epochs": int(sys.argv[2])}
     specs = [runs.RunSpec.from_dict({**spec, "config": config, "seed": seed}) for seed in range(3)]
     store = runs.Store(sys.argv[1] + "/rows", sys.argv[1] + "/runs")
-    runs.run_all(specs, store, progress=False)
+    running.run_all(specs, store, progress=False)
 """
 
 

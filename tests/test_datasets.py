@@ -22,7 +22,9 @@ from downloads import (
     zipped,
 )
 
-from labkit import datasets, pictures, readers
+from labkit import datasets
+from labkit.formats import cache, decoding
+from labkit.formats.reading import Reading
 
 # Pictures, wrong files, and what is not there
 
@@ -34,21 +36,30 @@ def test_a_picture_that_claims_to_be_huge_is_not_decoded():
     jpeg[frame + 5 : frame + 9] = (50_000).to_bytes(2, "big") * 2
     for data in (header + b"IEND", bytes(jpeg)):
         with pytest.raises(ValueError, match="000 pixels; refused"):
-            pictures.decode(data, 3)
+            decoding.decode(data, 3)
 
 
 def test_a_picture_that_is_cut_off_is_refused_even_where_its_thumbnail_is_complete():
     thumbnail, whole = encoded(noise(20, 20), ".jpg"), encoded(noise(200, 200), ".jpg")
     with_thumbnail = whole[:2] + b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail + whole[2:]
-    np.testing.assert_array_equal(pictures.decode(with_thumbnail, 3), pictures.decode(whole, 3))
-    for data in (with_thumbnail, whole, encoded(noise(200, 200, 1), ".jpg"), encoded(noise(90, 80)), encoded(noise(90, 80, 1))):
+    np.testing.assert_array_equal(decoding.decode(with_thumbnail, 3), decoding.decode(whole, 3))
+    for data in (
+        with_thumbnail,
+        whole,
+        encoded(noise(200, 200, 1), ".jpg"),
+        encoded(noise(90, 80)),
+        encoded(noise(90, 80, 1)),
+    ):
         for cut in (20, 100, len(data) // 2, len(data) - 30, len(data) - 3):
             with pytest.raises(ValueError, match="cut off"):
-                pictures.decode(data[:-cut], 3)
+                decoding.decode(data[:-cut], 3)
 
 
 def test_another_data_sets_files_are_named(tmp_path):
-    g, f = tarred(tmp_path / "g.tar", genki()[1]), write(tmp_path, {"fer2013.csv": "emotion,pixels,Usage\n"}) / "fer2013.csv"
+    g, f = (
+        tarred(tmp_path / "g.tar", genki()[1]),
+        write(tmp_path, {"fer2013.csv": "emotion,pixels,Usage\n"}) / "fer2013.csv",
+    )
     c = zipped(tmp_path / "c.zip", ck_photographs()[1])
     for name, file, title in [
         ("fer2013", g, "GENKI-4K"),
@@ -81,7 +92,9 @@ def test_a_missing_data_set_is_a_lesson(tmp_path):
     ):
         assert words in str(caught.value)
     for call in (datasets.load, datasets.check, datasets.available):
-        with pytest.raises(ValueError, match="'mnist': expected one of builtin, genki4k, fer2013, ckplus, attributes"):
+        with pytest.raises(
+            ValueError, match="'mnist': expected one of builtin, genki4k, fer2013, ckplus, attributes"
+        ):
             call("mnist", tmp_path)
     assert datasets.available("builtin", tmp_path)
 
@@ -109,8 +122,14 @@ def test_load_options(imported):
     _, data = imported
     whole = datasets.load("genki4k", data)
     small = datasets.load("genki4k", data, size=48)
-    np.testing.assert_array_equal(small.images[3], cv2.resize(whole.images[3], (48, 48), interpolation=cv2.INTER_AREA))
-    assert datasets.load("genki4k", data, n=3).names.tolist() == ["file0001.jpg", "file0003.jpg", "file0005.jpg"]
+    np.testing.assert_array_equal(
+        small.images[3], cv2.resize(whole.images[3], (48, 48), interpolation=cv2.INTER_AREA)
+    )
+    assert datasets.load("genki4k", data, n=3).names.tolist() == [
+        "file0001.jpg",
+        "file0003.jpg",
+        "file0005.jpg",
+    ]
     assert len(datasets.load("genki4k", data, n=99)) == 5
     np.testing.assert_array_equal(datasets.load("genki4k", data, colour=False).images, whole.grey().images)
     assert whole.images.flags.writeable and whole.source == "GENKI-4K, photo"
@@ -133,8 +152,13 @@ def test_builtin_passes_its_options_on():
 
 def test_limit_imports_a_part(tmp_path):
     _, files = genki()
-    summary = datasets.import_data("genki4k", tarred(tmp_path / "g.tar", files), tmp_path / "data", progress=False, limit=2)
-    assert summary["images"] == 2 and datasets.load("genki4k", tmp_path / "data").names.tolist() == ["file0001.jpg", "file0005.jpg"]
+    summary = datasets.import_data(
+        "genki4k", tarred(tmp_path / "g.tar", files), tmp_path / "data", progress=False, limit=2
+    )
+    assert summary["images"] == 2 and datasets.load("genki4k", tmp_path / "data").names.tolist() == [
+        "file0001.jpg",
+        "file0005.jpg",
+    ]
 
 
 def test_import_is_repeatable_and_gives_the_same(imported):
@@ -153,7 +177,7 @@ def test_a_broken_off_import_leaves_nothing_new(tmp_path, monkeypatch, error, ea
     if earlier:
         datasets.import_data("genki4k", file, data, progress=False)
     before = datasets.check("genki4k", data) if earlier else None
-    crop = pictures.face_crop
+    crop = decoding.face_crop
     calls = []
 
     def stops(picture, size):
@@ -163,7 +187,7 @@ def test_a_broken_off_import_leaves_nothing_new(tmp_path, monkeypatch, error, ea
         return crop(picture, size)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "face_crop", stops)
+        patch.setattr(decoding, "face_crop", stops)
         with pytest.raises(error):
             datasets.import_data("genki4k", file, data, progress=False)
     assert [path.name for path in data.iterdir()] == ["genki4k"] * earlier
@@ -199,7 +223,7 @@ def test_leftovers_of_killed_imports_are_removed(imported):
     old, young = data / ".genki4k-1-abc", data / ".genki4k-2-abc"
     for folder in (old, young):
         write(folder, {"photo.npy": b"part"})
-    os.utime(old, (time.time() - 2 * datasets.STALE_SECONDS,) * 2)
+    os.utime(old, (time.time() - 2 * cache.STALE_SECONDS,) * 2)
     datasets.import_data("genki4k", file, data, progress=False)
     assert not old.exists() and young.exists()
 
@@ -219,7 +243,9 @@ def test_check_finds_a_changed_or_damaged_cache(imported):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert any("view 'face' has changed" in problem for problem in datasets.check("genki4k", data)["problems"])
+    assert any(
+        "view 'face' has changed" in problem for problem in datasets.check("genki4k", data)["problems"]
+    )
     path.write_bytes(content[:-500])
     with pytest.raises(ValueError, match="cache is damaged"):
         datasets.check("genki4k", data)
@@ -230,7 +256,7 @@ def test_check_finds_a_changed_or_damaged_cache(imported):
 
 
 def test_four_thousand_faces_load_at_another_size(tmp_path, monkeypatch):
-    reading = readers.Reading(
+    reading = Reading(
         layout="as downloaded",
         names=np.array([f"file{i:04d}.jpg" for i in range(4000)]),
         targets={"smile": np.zeros(4000, np.int64)},
@@ -238,7 +264,11 @@ def test_four_thousand_faces_load_at_another_size(tmp_path, monkeypatch):
         views={"photo": (96, 3)},
         images=np.zeros((4000, 96, 96, 3), np.uint8),
     )
-    monkeypatch.setitem(datasets.SOURCES, "genki4k", dataclasses.replace(datasets.SOURCES["genki4k"], reader=lambda files, track: reading))
+    monkeypatch.setitem(
+        datasets.SOURCES,
+        "genki4k",
+        dataclasses.replace(datasets.SOURCES["genki4k"], reader=lambda files, track: reading),
+    )
     datasets.import_data("genki4k", write(tmp_path / "x", {"x": b"x"}), tmp_path / "data", progress=False)
     assert datasets.load("genki4k", tmp_path / "data", size=64).images.shape == (4000, 64, 64, 3)
 
@@ -250,14 +280,22 @@ def test_the_identity_is_that_of_the_download_not_of_decoded_pixels(tmp_path, mo
     """Another CPU decodes another last bit; the same files are the same data, whatever archive they lie in."""
     images, files = genki()
     datasets.import_data("genki4k", tarred(tmp_path / "g.tar", files), tmp_path / "a", progress=False)
-    decode = pictures.decode
+    decode = decoding.decode
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "decode", lambda data, channels: np.clip(decode(data, channels).astype(int) + 1, 0, 255).astype(np.uint8))
+        patch.setattr(
+            decoding,
+            "decode",
+            lambda data, channels: np.clip(decode(data, channels).astype(int) + 1, 0, 255).astype(np.uint8),
+        )
         datasets.import_data("genki4k", zipped(tmp_path / "g.zip", files), tmp_path / "b", progress=False)
     for view in ("photo", "face"):
-        assert datasets.identity("genki4k", tmp_path / "a", view) == datasets.identity("genki4k", tmp_path / "b", view)
+        assert datasets.identity("genki4k", tmp_path / "a", view) == datasets.identity(
+            "genki4k", tmp_path / "b", view
+        )
         assert not np.array_equal(*(datasets.load("genki4k", tmp_path / d, view=view).images for d in "ab"))
-    assert datasets.identity("genki4k", tmp_path / "a") == datasets.identity("genki4k", tmp_path / "a", "photo")
+    assert datasets.identity("genki4k", tmp_path / "a") == datasets.identity(
+        "genki4k", tmp_path / "a", "photo"
+    )
 
     labels = files["genki4k/labels.txt"]
     relabelled = files | {"genki4k/labels.txt": labels.replace("1 0.300000", "0 0.300000")}
@@ -266,8 +304,12 @@ def test_the_identity_is_that_of_the_download_not_of_decoded_pixels(tmp_path, mo
     datasets.import_data("genki4k", tmp_path / "g.tar", tmp_path / "d", progress=False, limit=len(images) - 1)
     monkeypatch.setattr("labkit.detect.CROP_VERSION", 2)
     datasets.import_data("genki4k", tmp_path / "g.tar", tmp_path / "e", progress=False)
-    face, photo = ([datasets.identity("genki4k", tmp_path / d, view) for d in "acde"] for view in ("face", "photo"))
-    assert len(set(face)) == 4 and len(set(photo)) == 3 and photo[0] == photo[3], "the crop's version moves the crops alone"
+    face, photo = (
+        [datasets.identity("genki4k", tmp_path / d, view) for d in "acde"] for view in ("face", "photo")
+    )
+    assert len(set(face)) == 4 and len(set(photo)) == 3 and photo[0] == photo[3], (
+        "the crop's version moves the crops alone"
+    )
     assert len({*face, *photo}) == 7
 
 
@@ -287,7 +329,10 @@ def test_built_in_faces_are_drawn_once_for_all(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "draw", lambda *arguments: drawn.append(1) or draw(*arguments))
     options = {"size": 32, "seed": 5}
     first = datasets.load("builtin", tmp_path, n=6, **options)
-    fewer, grey, more = (datasets.load("builtin", tmp_path, n=n, colour=c, **options) for n, c in ((4, True), (6, False), (9, True)))
+    fewer, grey, more = (
+        datasets.load("builtin", tmp_path, n=n, colour=c, **options)
+        for n, c in ((4, True), (6, False), (9, True))
+    )
     assert len(drawn) == 9, "the first six once, then three more"
     for faces, colour in ((first, True), (fewer, True), (grey, False), (more, True)):
         assert faces.fingerprint == synthetic.make(len(faces), colour=colour, **options).fingerprint

@@ -42,7 +42,9 @@ def spots_of(crop):
     grey, half = crop[:, :, 0].astype(float), crop.shape[1] // 2
     rows, columns = np.indices(grey.shape)
     parts = [np.s_[:, :half], np.s_[:, half:]]
-    return np.array([[np.average(axis[part], weights=grey[part]) for axis in (columns, rows)] for part in parts])
+    return np.array(
+        [[np.average(axis[part], weights=grey[part]) for axis in (columns, rows)] for part in parts]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +85,14 @@ def test_without_eyes_the_box_sets_the_same_framing():
     boxed = Face(face.box, face.score)
     shifted = detect.crop_matrix(face) - detect.crop_matrix(boxed)
     np.testing.assert_allclose(shifted[:, :2], 0, atol=1e-9)
-    np.testing.assert_allclose(shifted[:, 2], 0, atol=1)  # half a pixel of the picture: box edges against pixel centres
+    np.testing.assert_allclose(
+        shifted[:, 2], 0, atol=1
+    )  # half a pixel of the picture: box edges against pixel centres
 
 
-@pytest.mark.parametrize("share, limit", [(0.05, detect.EYE_DISTANCE_RANGE[0]), (0.9, detect.EYE_DISTANCE_RANGE[1])])
+@pytest.mark.parametrize(
+    "share, limit", [(0.05, detect.EYE_DISTANCE_RANGE[0]), (0.9, detect.EYE_DISTANCE_RANGE[1])]
+)
 def test_close_eyes_of_a_turned_head_do_not_zoom_in(share, limit):
     face = face_at(np.array([200.0, 150.0]), 10.0, share=share)
     matrix = detect.crop_matrix(face, 64)
@@ -120,7 +126,10 @@ def test_a_drawn_face_is_found_where_it_was_drawn(portrait):
 
 def test_most_drawn_faces_are_found_in_grey_too():
     pictures = synthetic.make(20, 96, colour=False, seed=3).images
-    found = [detect.find_faces(cv2.copyMakeBorder(picture, 60, 60, 60, 60, cv2.BORDER_REPLICATE)) for picture in pictures]
+    found = [
+        detect.find_faces(cv2.copyMakeBorder(picture, 60, 60, 60, 60, cv2.BORDER_REPLICATE))
+        for picture in pictures
+    ]
     assert sum(len(faces) == 1 for faces in found) >= 16
 
 

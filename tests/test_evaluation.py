@@ -8,7 +8,7 @@ from downloads import encoded, noise, zipped
 from sklearn import metrics as sk
 
 from labkit import __main__ as commands
-from labkit import datasets, evaluation, models, runs, training
+from labkit import datasets, evaluation, models, running, runs, training
 from labkit.faces import FaceSet
 
 CLASSES = ("not smiling", "smiling")
@@ -46,8 +46,8 @@ SPEC = runs.RunSpec(
 @pytest.fixture(scope="module")
 def kept(data_dir, one_thread):
     store = runs.Store(data_dir / "rows", data_dir / "runs")
-    result, _ = runs.run(SPEC, store, data_dir, progress=False)
-    runs.publish(SPEC, store, data_dir / "smile.pt", data_dir)
+    result, _ = running.run(SPEC, store, data_dir, progress=False)
+    running.publish(SPEC, store, data_dir / "smile.pt", data_dir)
     return result, data_dir / "runs" / result.key / "weights.pt", data_dir / "smile.pt"
 
 
@@ -60,7 +60,9 @@ def test_figures_agree_with_scikit_learn_and_with_the_row(kept, data_dir):
     true, answered = faces.targets["smile"], said.argmax(1)
     assert figures["accuracy"] == pytest.approx(sk.accuracy_score(true, answered))
     assert figures["macro_f1"] == pytest.approx(sk.f1_score(true, answered, average="macro"))
-    assert figures["log_loss"] == pytest.approx(sk.log_loss(true, said / said.sum(1, keepdims=True)), rel=1e-5)
+    assert figures["log_loss"] == pytest.approx(
+        sk.log_loss(true, said / said.sum(1, keepdims=True)), rel=1e-5
+    )
     assert (found["n"], found["copies"]) == (40, 30) and found["ms_per_face"] > 0
     assert figures["without_copies"]["n"] == 10
     assert figures["without_copies"]["accuracy"] == pytest.approx(result.value())
@@ -88,11 +90,16 @@ def test_classes_in_another_order_and_images_without_labels():
 
 def test_what_does_not_fit_is_named(kept, data_dir):
     _, weights, _ = kept
-    with pytest.raises(ValueError, match="split 'public_test': Your own folders, photo has no official splits"):
+    with pytest.raises(
+        ValueError, match="split 'public_test': Your own folders, photo has no official splits"
+    ):
         evaluation.evaluate(weights, "folders", "public_test", data_dir)
     with pytest.raises(FileNotFoundError, match=r"none\.zip: no such file"):
         evaluation.evaluate(weights, data_dir / "none.zip", data_dir=data_dir)
-    animals = zipped(data_dir / "animals.zip", {f"{kind}/{i}.png": encoded(noise(40, 40)) for kind in ("cat", "dog") for i in range(2)})
+    animals = zipped(
+        data_dir / "animals.zip",
+        {f"{kind}/{i}.png": encoded(noise(40, 40)) for kind in ("cat", "dog") for i in range(2)},
+    )
     with pytest.raises(ValueError, match="has labels for class; the network predicts smile"):
         evaluation.evaluate(weights, animals, data_dir=data_dir)
 
@@ -101,12 +108,19 @@ def test_copies_are_found_and_targets_without_a_label_left_out(kept, data_dir, m
     """Whatever this CPU made of the pictures' last bit."""
     _, _, published = kept
     faces = datasets.load("folders", data_dir, size=32, view="photo")
-    moved = np.clip(faces.images.astype(int) + np.random.default_rng(0).integers(-1, 2, faces.images.shape), 0, 255).astype(np.uint8)
+    moved = np.clip(
+        faces.images.astype(int) + np.random.default_rng(0).integers(-1, 2, faces.images.shape), 0, 255
+    ).astype(np.uint8)
     targets = faces.targets | {"mood": np.full(40, -1)}
     other = FaceSet(moved, targets, faces.classes | {"mood": ("a", "b")}, source="moved")
     monkeypatch.setattr(evaluation, "read_faces", lambda *_: other)
     assert evaluation.evaluate(published, "folders", data_dir=data_dir)["copies"] == 30
-    none = FaceSet(moved, {"smile": np.full(40, -1), "mood": np.zeros(40, np.int64)}, other.classes, source="nobody labelled")
+    none = FaceSet(
+        moved,
+        {"smile": np.full(40, -1), "mood": np.zeros(40, np.int64)},
+        other.classes,
+        source="nobody labelled",
+    )
     monkeypatch.setattr(evaluation, "read_faces", lambda *_: none)
     with pytest.raises(ValueError, match="nobody labelled has labels for mood; the network predicts smile"):
         evaluation.evaluate(published, "folders", data_dir=data_dir)
@@ -135,4 +149,7 @@ def test_the_command_prints_one_object_or_a_table(kept, data_dir, capsys):
     } <= set(printed)
     commands.evaluate(str(weights), "folders", data_dir=data_dir)
     text = capsys.readouterr().out
-    assert f"accuracy {printed['accuracy']:.4f}" in text and "30 images also stand in what it was trained on" in text
+    assert (
+        f"accuracy {printed['accuracy']:.4f}" in text
+        and "30 images also stand in what it was trained on" in text
+    )

@@ -24,7 +24,9 @@ def test_layers_are_named_from_the_input_on():
     model = network()
     assert list(explain.layers(model)) == ["conv1", "conv2"]
     assert explain.filters(model, "conv2").shape == (6, 4, 5, 5)
-    assert [layer.out_channels for layer in explain.layers(models.build("smile-base", {"smile": 2})).values()][:2] == [16, 16]
+    assert [
+        layer.out_channels for layer in explain.layers(models.build("smile-base", {"smile": 2})).values()
+    ][:2] == [16, 16]
 
 
 @pytest.mark.parametrize(("call", "message"), [
@@ -37,12 +39,17 @@ def test_what_does_not_exist_is_named(call, message):
         call(network())
 
 
-@pytest.mark.parametrize(("blocks", "behind"), [("4k3 bn relu P 6k5 relu", 2), ("4k3 relu bn P 6k5 relu", 2), ("4k3 leaky 6k3 relu", 1)])
+@pytest.mark.parametrize(
+    ("blocks", "behind"),
+    [("4k3 bn relu P 6k5 relu", 2), ("4k3 relu bn P 6k5 relu", 2), ("4k3 leaky 6k3 relu", 1)],
+)
 def test_an_activation_is_what_a_hook_sees_behind_normalisation_and_relu(blocks, behind, images):
     model, seen = network(blocks), []
     model.features[behind].register_forward_hook(lambda *args: seen.append(args[2].clone()))
     model(explain.to_input(model, images))
-    np.testing.assert_allclose(explain.activations(model, images, "conv1"), seen[0].detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        explain.activations(model, images, "conv1"), seen[0].detach().numpy(), atol=1e-6
+    )
 
 
 def test_the_scale_of_the_training_images_is_used(images):
@@ -69,7 +76,11 @@ def test_untrained_is_where_training_with_this_seed_began():
 def test_a_receptive_field_is_where_the_gradient_is_not_zero(blocks, layer):
     size = 64
     model = network(blocks, size=size)
-    part, extent, random = explain.up_to(model, layer, activated=False), torch.zeros(size, size), torch.Generator().manual_seed(0)
+    part, extent, random = (
+        explain.up_to(model, layer, activated=False),
+        torch.zeros(size, size),
+        torch.Generator().manual_seed(0),
+    )
     for _ in range(40):  # pooling lets one pixel of several through, another one each time
         image = torch.rand(1, 1, size, size, generator=random, requires_grad=True)
         maps = part(image)
@@ -77,7 +88,10 @@ def test_a_receptive_field_is_where_the_gradient_is_not_zero(blocks, layer):
         extent += torch.autograd.grad(maps[0, :, place, place].sum(), image)[0][0, 0].abs()
     rows = torch.nonzero(extent.sum(1)).flatten()
     field, step, offset = explain.receptive_field(model, layer)
-    assert (rows.min().item(), rows.max().item()) == (offset + step * place, offset + step * place + field - 1)
+    assert (rows.min().item(), rows.max().item()) == (
+        offset + step * place,
+        offset + step * place + field - 1,
+    )
 
 
 def bright_squares(n=6, size=16):
@@ -117,7 +131,9 @@ def test_made_images_excite_their_channel_more_than_any_noise():
     noise = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
     part = explain.up_to(model, "conv2", activated=False)
     with torch.no_grad():
-        ours, theirs = (part(explain.scaled(model, explain.to_input(model, x))).mean((2, 3)) for x in (made, noise))
+        ours, theirs = (
+            part(explain.scaled(model, explain.to_input(model, x))).mean((2, 3)) for x in (made, noise)
+        )
     for i, channel in enumerate(channels):
         assert ours[i, channel] > theirs[:, channel].max()
     assert made.shape == (3, 16, 16, 3) and made.dtype == np.uint8

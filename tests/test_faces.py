@@ -26,7 +26,11 @@ def test_take_picks_everything_in_the_order_asked_for(faces):
         np.testing.assert_array_equal(taken.images[i], faces.images[j])
         for name in faces.targets:
             np.testing.assert_array_equal(taken.targets[name][i], faces.targets[name][j])
-        assert (taken.subjects[i], taken.names[i], taken.split[i]) == (faces.subjects[j], faces.names[j], faces.split[j])
+        assert (taken.subjects[i], taken.names[i], taken.split[i]) == (
+            faces.subjects[j],
+            faces.names[j],
+            faces.split[j],
+        )
     mask = faces.targets["side"] == 1
     assert taken.classes == faces.classes
     assert faces.take(mask).names.tolist() == faces.names[1::2].tolist()
@@ -49,7 +53,9 @@ def test_counts_leave_out_what_is_not_labelled():
     labels = np.array([0, 2, 2, -1, -1], np.int64)
     marks = np.array([[1, np.nan], [0, 1], [1, 1], [np.nan, np.nan], [0, 0]], np.float32)
     faces = FaceSet(
-        np.zeros((5, 4, 4, 1), np.uint8), {"emotion": labels, "marks": marks}, {"emotion": ("a", "b", "c"), "marks": ("x", "y")}
+        np.zeros((5, 4, 4, 1), np.uint8),
+        {"emotion": labels, "marks": marks},
+        {"emotion": ("a", "b", "c"), "marks": ("x", "y")},
     )
     assert faces.counts("emotion") == {"a": 1, "b": 0, "c": 2}
     assert list(faces.counts("emotion")) == ["a", "b", "c"]
@@ -95,9 +101,15 @@ THREE = np.zeros(3, np.int64)
         ({"images": np.zeros((3, 4, 4, 4), np.uint8)}, r"got \(3, 4, 4, 4\)"),
         ({"classes": {}}, r"targets \['y'\] and classes \[\] must name the same labels"),
         ({"targets": {"y": THREE[:2]}}, "target 'y': expected 3 values, one an image, got 2"),
-        ({"targets": {"y": THREE + 2}}, "target 'y': image 0 has class 2, expected -1 .not labelled. or 0 to 1"),
+        (
+            {"targets": {"y": THREE + 2}},
+            "target 'y': image 0 has class 2, expected -1 .not labelled. or 0 to 1",
+        ),
         ({"targets": {"y": np.array([0, -2, 0])}}, "target 'y': image 1 has class -2"),
-        ({"targets": {"y": THREE.astype(np.int32)}}, r"target 'y': expected int64 \(N,\) or float32 \(N, K\), got int32 \(3,\)"),
+        (
+            {"targets": {"y": THREE.astype(np.int32)}},
+            r"target 'y': expected int64 \(N,\) or float32 \(N, K\), got int32 \(3,\)",
+        ),
         ({"targets": {"y": np.zeros((3, 3), np.float32)}}, "target 'y': 3 columns for 2 labels"),
         ({"targets": {"y": np.full((3, 2), 0.5, np.float32)}}, "target 'y': expected 0, 1 or NaN"),
         ({"subjects": np.array(["a"])}, "subjects: expected 3 values, one an image, got 1"),

@@ -18,7 +18,9 @@ def networks():
 
 def face(x, y=100.0, height=100.0, eyes=0.355):
     left, right = x + height * (0.375 - eyes / 2), x + height * (0.375 + eyes / 2)
-    return detect.Face((x, y, 0.75 * height, height), 0.99, ((left, y + 0.4 * height), (right, y + 0.4 * height)))
+    return detect.Face(
+        (x, y, 0.75 * height, height), 0.99, ((left, y + 0.4 * height), (right, y + 0.4 * height))
+    )
 
 
 @pytest.fixture
@@ -56,7 +58,9 @@ def test_a_small_face_does_not_take_over_a_large_ones_number(numbers):
     assert numbers([[face(100, height=160)]] * 2 + [[face(130, 140, height=60)]] * 2) == [[], [1], [], [2]]
 
 
-@pytest.mark.parametrize(("left", "came"), [(face(460), face(305)), (face(260, height=150), face(330, height=70))])
+@pytest.mark.parametrize(
+    ("left", "came"), [(face(460), face(305)), (face(260, height=150), face(330, height=70))]
+)
 def test_who_stays_keeps_the_number_when_one_leaves_and_another_comes(numbers, left, came):
     """The best pairs of all must not give the one who left somebody else's face, and that one the newcomer's."""
     frames = [[face(380), left]] * 2 + [[face(382), came]] * 2
@@ -72,7 +76,9 @@ def test_the_whole_frame_is_searched_now_and_then_and_when_a_face_is_lost(monkey
     assert [near is None for near in asked] == [True, False, False, False, False, True, False]
     there.clear()
     asked.clear()
-    assert watcher.find(frame, 7 / 25) == [] and [near is None for near in asked] == [False, True], "lost: looked for everywhere at once"
+    assert watcher.find(frame, 7 / 25) == [] and [near is None for near in asked] == [False, True], (
+        "lost: looked for everywhere at once"
+    )
     watcher.find(frame, 8 / 25)
     assert asked[2:] == [None], "with nobody to follow every frame is searched"
     watcher.find(frame, 0.0)
@@ -96,7 +102,9 @@ def test_one_who_jumps_across_the_picture_is_another(numbers):
 def test_smoothing_is_exponential_and_does_not_depend_on_the_rate():
     before, now = np.array([1.0, 0.0]), np.array([0.0, 1.0])
     assert follow.smoothed(None, now, 0.1) is now
-    np.testing.assert_allclose(follow.smoothed(before, now, follow.SMOOTHING), [math.exp(-1), 1 - math.exp(-1)])
+    np.testing.assert_allclose(
+        follow.smoothed(before, now, follow.SMOOTHING), [math.exp(-1), 1 - math.exp(-1)]
+    )
     slow, fast = follow.smoothed(before, now, 0.2), before
     for _ in range(10):
         fast = follow.smoothed(fast, now, 0.02)
@@ -126,7 +134,9 @@ def test_what_cannot_be_judged_is_said_to_be_so(given, crop, why):
 
 
 def test_two_networks_that_say_the_same_thing_are_refused(networks):
-    with pytest.raises(ValueError, match="networks smile, again: expected each to say something else, got smile, smile"):
+    with pytest.raises(
+        ValueError, match="networks smile, again: expected each to say something else, got smile, smile"
+    ):
         follow.Watcher({"smile": networks["smile"], "again": networks["smile"]})
 
 
@@ -150,7 +160,11 @@ def test_crops_are_those_of_training(networks):
 def test_all_faces_of_a_frame_are_one_batch_and_say_what_predict_says(networks, monkeypatch):
     frame, _ = next(camera.film())
     batches, predict = [], training.predict
-    monkeypatch.setattr(training, "predict", lambda network, images, **o: batches.append(len(images)) or predict(network, images, **o))
+    monkeypatch.setattr(
+        training,
+        "predict",
+        lambda network, images, **o: batches.append(len(images)) or predict(network, images, **o),
+    )
     seen = follow.Watcher(networks, sure=1).watch(frame, 0.0)
     assert batches == [2, 2] and [one.number for one in seen] == [1, 2]
     for one in seen:
@@ -166,10 +180,14 @@ def test_a_smile_that_lasts_is_seen_and_a_single_odd_frame_is_not(networks):
     for i in range(30):
         smiles = i == 8 or i >= 16
         page = np.full((480, 640, 3), 128, np.uint8)
-        page[100:356, 200:456] = synthetic.draw(synthetic.FaceParameters(who, {"AU12": 1.0, "AU25": 0.8} if smiles else {}), 256)
+        page[100:356, 200:456] = synthetic.draw(
+            synthetic.FaceParameters(who, {"AU12": 1.0, "AU25": 0.8} if smiles else {}), 256
+        )
         said += [one.said["smile"] for one in watcher.watch(page, i / 30)]
     assert said[:15] == ["not smiling"] * 15, "the odd frame is smoothed away"
-    assert said[-6:] == ["smiling"] * 6 and said == sorted(said, key=["not smiling", "smiling"].index), "and it changes once"
+    assert said[-6:] == ["smiling"] * 6 and said == sorted(said, key=["not smiling", "smiling"].index), (
+        "and it changes once"
+    )
 
 
 def test_the_picture_is_not_changed(networks):

@@ -32,7 +32,9 @@ def test_classification_agrees_with_scikit_learn(seed):
     assert ours["macro_precision"] == pytest.approx(sk.precision_score(true, predicted, **macro))
     assert ours["macro_recall"] == pytest.approx(sk.recall_score(true, predicted, **macro))
     assert ours["macro_f1"] == pytest.approx(sk.f1_score(true, predicted, **macro))
-    balanced = sk.confusion_matrix(true, predicted, labels=range(5)).diagonal()[present] / np.bincount(true)[present]
+    balanced = (
+        sk.confusion_matrix(true, predicted, labels=range(5)).diagonal()[present] / np.bincount(true)[present]
+    )
     assert ours["balanced_accuracy"] == pytest.approx(balanced.mean())
     exact = probabilities[known].astype(np.float64)
     expected = sk.log_loss(true, exact / exact.sum(1, keepdims=True), labels=range(5))
@@ -120,7 +122,9 @@ def test_where_nothing_is_labelled_there_is_no_figure():
 def test_mean_and_sample_deviation():
     mean, deviation = metrics.mean_and_deviation([0.6, 0.7, 0.9])
     assert mean == pytest.approx(2.2 / 3)
-    assert deviation == pytest.approx(np.sqrt(((0.6 - mean) ** 2 + (0.7 - mean) ** 2 + (0.9 - mean) ** 2) / 2))
+    assert deviation == pytest.approx(
+        np.sqrt(((0.6 - mean) ** 2 + (0.7 - mean) ** 2 + (0.9 - mean) ** 2) / 2)
+    )
     assert metrics.mean_and_deviation([0.5]) == (0.5, None)
 
 

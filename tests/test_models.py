@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from labkit import models
@@ -115,7 +116,9 @@ def test_several_heads_share_the_features():
 
 
 def test_normalised_narrow_pooled_net_with_dropout():
-    model = models.FaceNet(Net("2x16 1x8", normalise=True, width=0.5, dropout=0.5, pool=True), 1, {"smile": 2})
+    model = models.FaceNet(
+        Net("2x16 1x8", normalise=True, width=0.5, dropout=0.5, pool=True), 1, {"smile": 2}
+    )
     plain = nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1, bias=False),
         nn.BatchNorm2d(16),
@@ -133,7 +136,9 @@ def test_normalised_narrow_pooled_net_with_dropout():
     copy_weights(model, plain)
     images = random_images(4, 1, 16)
     torch.testing.assert_close(model.eval()(images)["smile"], plain.eval()(images))
-    torch.testing.assert_close(model(random_images(2, 1, 24))["smile"].shape, torch.Size([2, 2]))  # any size fits
+    torch.testing.assert_close(
+        model(random_images(2, 1, 24))["smile"].shape, torch.Size([2, 2])
+    )  # any size fits
     dropped = model.train()(images)["smile"]
     assert not torch.equal(dropped, model(images)["smile"])
 
@@ -278,7 +283,10 @@ def test_emotion_7_is_the_same_layers_written_out():
 
 def test_normalisation_stands_before_or_after_the_activation():
     def kinds(architecture):
-        return [type(layer).__name__ for layer in models.build(architecture, {"emotion": 7}, in_channels=1).features]
+        return [
+            type(layer).__name__
+            for layer in models.build(architecture, {"emotion": 7}, in_channels=1).features
+        ]
 
     assert kinds("emotion-3")[:4] == ["Conv2d", "ReLU", "BatchNorm2d", "MaxPool2d"]
     assert kinds("emotion-4")[:4] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
@@ -303,4 +311,45 @@ def test_a_fused_network_gives_the_same_answers(name):
         torch.testing.assert_close(fused(images)["label"], network(images)["label"], atol=1e-4, rtol=1e-4)
     left = sum(isinstance(layer, torch.nn.BatchNorm2d) for layer in fused.features)
     assert left == (2 if name == "emotion-7" else 0)
-    assert any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.features), "the network itself stays as it is"
+    assert any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.features), (
+        "the network itself stays as it is"
+    )
+
+
+# Trunks that are neither blocks nor layers
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v2", "mobilenet-v3-small"])
+def test_a_trunk_of_torchvision_gives_what_torchvision_gives(name):
+    from torchvision import models as networks
+
+    model = models.build(name, {"emotion": 7}, in_channels=1, seed=3, size=32).eval()
+    theirs = networks.get_model(name.replace("-", "_"), weights=None).features.eval()
+    own = model.features[1]  # behind the grey channel's three copies
+    theirs.load_state_dict(own.state_dict())
+    images = random_images(n=4, size=32, channels=1)
+    maps = theirs(images.expand(-1, 3, -1, -1))
+    torch.testing.assert_close(model.features(images), maps)
+    torch.testing.assert_close(
+        model(images)["emotion"], F.linear(maps.mean((2, 3)), *model.heads["emotion"].parameters())
+    )
+
+
+def test_any_module_is_a_trunk(monkeypatch, tmp_path):
+    monkeypatch.setitem(models.TRUNKS, "patches", lambda channels: torch.nn.Conv2d(channels, 5, 8, 8))
+    monkeypatch.setitem(models.ARCHITECTURES, "patches", models.Net("patches"))
+    model = models.build("patches", {"smile": 2}, size=32)
+    assert model(torch.zeros(3, 3, 32, 32))["smile"].shape == (3, 2)
+    assert model.heads["smile"].in_features == 5 * 4 * 4
+    models.save(tmp_path / "w.pt", model)
+    again, _ = models.load(tmp_path / "w.pt")
+    images = random_images(n=2, size=32)
+    torch.testing.assert_close(again.eval()(images), model.eval()(images))
+    torch.testing.assert_close(models.fused(model)(images), model(images))
+
+
+def test_the_builder_is_told_the_size_of_the_images():
+    large = models.build("emotion-1", {"emotion": 7}, in_channels=1, size=64)
+    assert large(torch.zeros(2, 1, 64, 64))["emotion"].shape == (2, 7)
+    with pytest.raises(ValueError, match="'smile-base' takes images of 64 pixels, got 48"):
+        models.build("smile-base", {"smile": 2}, size=48)

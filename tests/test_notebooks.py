@@ -67,7 +67,11 @@ def test_kept_rows_are_not_trained_again(first_run, folder):
     (folder / "quick" / "notebooks" / "02_base_model.html").unlink()
     again = run(folder)
     states = {outcome.notebook: outcome.state for outcome in again.notebooks}
-    assert states.pop("02_base_model") == "done" and set(states.values()) == {"unchanged"} and again.rows_trained == 0
+    assert (
+        states.pop("02_base_model") == "done"
+        and set(states.values()) == {"unchanged"}
+        and again.rows_trained == 0
+    )
 
 
 OLDER = [("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41"), ("ONEDNN_MAX_CPU_ISA", "AVX2")]
@@ -78,5 +82,7 @@ def test_notebook_02_agrees_on_older_processors(first_run, folder, name, value, 
     """These variables make torch compute as on a processor of another make; the rows are kept from the first run."""
     monkeypatch.setenv(name, value)
     parameters = {"data_dir": str(folder / "no data"), "reports_dir": str(folder)}
-    error = reports.run_notebook(ROOT / "notebooks" / "02_base_model.ipynb", folder / f"02-{value}.ipynb", parameters)
+    error = reports.run_notebook(
+        ROOT / "notebooks" / "02_base_model.ipynb", folder / f"02-{value}.ipynb", parameters
+    )
     assert error == ""

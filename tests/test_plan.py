@@ -44,7 +44,11 @@ spec.config = {epochs = 7}
     assert len(table.rows) == 8 and all([s.seed for s in row.specs] == [0, 1] for row in table.rows)
     assert table.rows[1].labels == {"images": "a", "learning_rate": 0.1, "optimizer": "adamw"}
     spec = table.rows[6].specs[1]
-    assert (spec.data, spec.config.epochs, spec.config.learning_rate) == ({"name": "genki4k", "size": 32}, 7, 0.2)
+    assert (spec.data, spec.config.epochs, spec.config.learning_rate) == (
+        {"name": "genki4k", "size": 32},
+        7,
+        0.2,
+    )
     assert table.rows[0].specs[0].config.epochs == 5
 
 
@@ -120,7 +124,9 @@ images = "crops"
 
 
 def test_wrong_names(tmp_path):
-    folder = write(tmp_path, '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nspec.config = {epoch = 3}\n')
+    folder = write(
+        tmp_path, '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nspec.config = {epoch = 3}\n'
+    )
     with pytest.raises(ValueError, match="table 'u': expected one of t"):
         plan.read_table("u", reports_dir=folder)
     with pytest.raises(TypeError, match="epoch"):
@@ -132,7 +138,9 @@ def test_every_table_of_the_real_plan_can_be_read(profile):
     for id, settings in plan.read_plan(REPORTS)["table"].items():
         table = plan.read_table(id, profile, reports_dir=REPORTS)
         assert all(row.specs for row in table.rows)
-        if profile == "full":  # quick may leave a table out: precision compares a format that not every machine has
+        if (
+            profile == "full"
+        ):  # quick may leave a table out: precision compares a format that not every machine has
             assert bool(table.rows) != settings.get("measured", False)
         if "published" in settings:
             assert (REPORTS / "published" / settings["published"]).exists()
@@ -153,12 +161,18 @@ quick = {spec = {data = {name = "builtin", size = 64}, config = {learning_rate =
 """,
     )
     rows = plan.read_table("t", reports_dir=folder).rows
-    assert [(row.labels["learning_rate"], row.specs[0].config.learning_rate) for row in rows] == [(0.1, 0.1), (0.2, 0.2)]
+    assert [(row.labels["learning_rate"], row.specs[0].config.learning_rate) for row in rows] == [
+        (0.1, 0.1),
+        (0.2, 0.2),
+    ]
     assert {row.specs[0].config.epochs for row in rows} == {1}
 
 
 def test_rows_of_different_labels_never_train_the_same(tmp_path):
-    folder = write(tmp_path, '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nrow = [{noise = "none"}, {noise = "some"}]\n')
+    folder = write(
+        tmp_path,
+        '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nrow = [{noise = "none"}, {noise = "some"}]\n',
+    )
     with pytest.raises(ValueError, match=r"table 't': the rows .*none.* and .*some.* train the same"):
         plan.read_table("t", reports_dir=folder)
     for id in plan.read_plan(REPORTS)["table"]:

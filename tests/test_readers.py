@@ -1,4 +1,4 @@
-"""`labkit.readers` and `labkit.attribute_tables` against files of every layout, written here pixel by pixel."""
+"""`labkit.formats.readers` and `labkit.formats.attribute_tables` against files of every layout, written here pixel by pixel."""
 
 import cv2
 import numpy as np
@@ -24,7 +24,8 @@ from downloads import (
     zipped,
 )
 
-from labkit import attribute_tables, datasets, readers
+from labkit import datasets, labels
+from labkit.formats import attribute_tables, fer2013
 
 # GENKI-4K
 
@@ -40,14 +41,19 @@ def test_genki4k(tmp_path, packed):
         file = write(tmp_path / "g", files) / ("genki4k" if packed == "inner folder" else "")
     faces, summary = load(tmp_path, "genki4k", file)
     assert faces.images.shape == (5, 96, 96, 3)
-    assert faces.targets["smile"].tolist() == [0, 1, 0, 1, 0] and faces.counts("smile") == {"not smiling": 3, "smiling": 2}
+    assert faces.targets["smile"].tolist() == [0, 1, 0, 1, 0] and faces.counts("smile") == {
+        "not smiling": 3,
+        "smiling": 2,
+    }
     assert faces.targets["pose"].tolist() == [0, 1, 1, 0, 1]
     assert faces.names.tolist() == [f"file{i:04d}.jpg" for i in range(1, 6)]
     for image, photo in zip(faces.images, photos):
         expected = cv2.resize(photo, (96, 96), interpolation=cv2.INTER_LINEAR).reshape(96, 96, -1)
         assert np.abs(image.astype(int) - expected).mean() < 4  # what JPEG loses
     # Nobody is in these pictures: each is counted, and the face view has the centred square.
-    assert len(summary["faces_not_found"]) == 5 and "no face found in 5 photographs" in " ".join(summary["notes"])
+    assert len(summary["faces_not_found"]) == 5 and "no face found in 5 photographs" in " ".join(
+        summary["notes"]
+    )
     square = datasets.load("genki4k", tmp_path / "data", view="face").images[2]
     photo = cv2.imdecode(np.frombuffer(files["genki4k/files/file0003.jpg"], np.uint8), cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(square, cv2.resize(photo[9:65], (96, 96), interpolation=cv2.INTER_LINEAR))
@@ -74,13 +80,21 @@ def test_genki4k_refuses(tmp_path):
     label, last = "genki4k/labels.txt", "genki4k/files/file0005.jpg"
     without = {name: content for name, content in files.items() if name != last}
     changes = {
-        "a smile of 2": (files | {label: files[label].replace("1 0.3", "2 0.3")}, "labels.txt line 2", "smile 0 or 1"),
+        "a smile of 2": (
+            files | {label: files[label].replace("1 0.3", "2 0.3")},
+            "labels.txt line 2",
+            "smile 0 or 1",
+        ),
         "a word": (files | {label: files[label].replace("0.300000", "left")}, "labels.txt line 2", "left"),
         "five values": (files | {label: files[label].replace("0.300000", "0 0.3")}, "labels.txt line 2"),
         "not a number": (files | {label: files[label].replace("0.300000", "nan")}, "labels.txt line 2"),
         "fewer lines": (files | {label: "\n".join(files[label].split("\n")[:3])}, "file0004.jpg has no line"),
         "a missing picture": (without, "file0005.jpg is missing", "5 lines"),
-        "no labels": ({name: content for name, content in files.items() if name != label}, "is not laid out as GENKI-4K", "no labels.txt"),
+        "no labels": (
+            {name: content for name, content in files.items() if name != label},
+            "is not laid out as GENKI-4K",
+            "no labels.txt",
+        ),
         "cut off": (files | {last: files[last][:-300]}, last, "cut off"),
         "cut off early": (files | {last: files[last][:30]}, last, "cut off"),
         "empty picture": (files | {last: b""}, last, "not a JPEG or PNG"),
@@ -98,21 +112,33 @@ def test_genki4k_refuses(tmp_path):
 
 def test_fer2013_tables(tmp_path):
     images, emotions, usages = fer()
-    original = "\n".join(["emotion,pixels,Usage", *(fer_row(i, e, after=[u]) for i, e, u in zip(images, emotions, usages))])
-    spaced = "\n".join(["emotion, Usage, pixels", *(fer_row(i, e, u) for i, e, u in zip(images, emotions, usages))])
+    original = "\n".join(
+        ["emotion,pixels,Usage", *(fer_row(i, e, after=[u]) for i, e, u in zip(images, emotions, usages))]
+    )
+    spaced = "\n".join(
+        ["emotion, Usage, pixels", *(fer_row(i, e, u) for i, e, u in zip(images, emotions, usages))]
+    )
     files = [
         write(tmp_path, {"fer2013.csv": "\ufeff" + original + "\n\n"}) / "fer2013.csv",
         zipped(
-            tmp_path / "f.zip", STRAY | {"icml_face_data.csv": spaced, "train.csv": "emotion,pixels", "example_submission.csv": "x,y\n1,2"}
+            tmp_path / "f.zip",
+            STRAY
+            | {
+                "icml_face_data.csv": spaced,
+                "train.csv": "emotion,pixels",
+                "example_submission.csv": "x,y\n1,2",
+            },
         ),
-        tarred(tmp_path / "f.tar.gz", STRAY | {"fer2013/fer2013.csv": original.replace("\n", "\r\n")}, "w:gz"),
+        tarred(
+            tmp_path / "f.tar.gz", STRAY | {"fer2013/fer2013.csv": original.replace("\n", "\r\n")}, "w:gz"
+        ),
     ]
     prints = set()
     for file in files:
         faces, summary = load(tmp_path, "fer2013", file)
         np.testing.assert_array_equal(faces.images, images)
         assert faces.targets["emotion"].tolist() == emotions
-        assert faces.split.tolist() == [readers.USAGES[usage] for usage in usages]
+        assert faces.split.tolist() == [fer2013.USAGES[usage] for usage in usages]
         prints.add(faces.fingerprint)
     assert len(prints) == 1 and summary["fingerprints"] == {"face": prints.pop()}
 
@@ -121,10 +147,19 @@ def test_fer2013_competition_tables(tmp_path):
     images, emotions, _ = fer(4)
     train = "\n".join(["emotion,pixels", *(fer_row(i, e) for i, e in zip(images[:2], emotions))])
     test = "\n".join(["pixels", *(fer_row(i) for i in images[2:])])
-    faces, summary = load(tmp_path, "fer2013", write(tmp_path / "f", STRAY | {"train.csv": train, "test.csv": test}))
+    faces, summary = load(
+        tmp_path, "fer2013", write(tmp_path / "f", STRAY | {"train.csv": train, "test.csv": test})
+    )
     np.testing.assert_array_equal(faces.images, images)
-    assert faces.targets["emotion"].tolist() == [0, 1, -1, -1] and faces.split.tolist() == ["train", "train", "test", "test"]
-    assert {"split 'public_test' is not in this copy", "split 'private_test' is not in this copy"} <= set(summary["notes"])
+    assert faces.targets["emotion"].tolist() == [0, 1, -1, -1] and faces.split.tolist() == [
+        "train",
+        "train",
+        "test",
+        "test",
+    ]
+    assert {"split 'public_test' is not in this copy", "split 'private_test' is not in this copy"} <= set(
+        summary["notes"]
+    )
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg"])
@@ -133,32 +168,48 @@ def test_fer2013_folders(tmp_path, ending, top):
     images, emotions, usages = fer()
     names = [f"{usage}_{number}{ending}" for usage, number in zip(usages, [10, 9, 8, 100, 7, 3, 2, 5, 4])]
     files = {
-        f"{top}{'train' if name.startswith('Training') else 'test'}/{readers.EMOTIONS[emotion]}/{name}": encoded(image, ending)
+        f"{top}{'train' if name.startswith('Training') else 'test'}/{labels.EMOTIONS[emotion]}/{name}": encoded(
+            image, ending
+        )
         for name, emotion, image in zip(names, emotions, images)
     }
     faces, _ = load(tmp_path, "fer2013", zipped(tmp_path / "f.zip", STRAY | files))
     order = [4, 2, 1, 0, 3, 6, 5, 8, 7]  # by split, then by number
-    assert faces.names.tolist() == [names[i] for i in order] and faces.targets["emotion"].tolist() == [emotions[i] for i in order]
+    assert faces.names.tolist() == [names[i] for i in order] and faces.targets["emotion"].tolist() == [
+        emotions[i] for i in order
+    ]
     assert faces.split.tolist() == ["train"] * 5 + ["public_test"] * 2 + ["private_test"] * 2
-    expected = [cv2.imdecode(np.frombuffer(encoded(images[i], ending), np.uint8), GREY)[..., None] for i in order]
+    expected = [
+        cv2.imdecode(np.frombuffer(encoded(images[i], ending), np.uint8), GREY)[..., None] for i in order
+    ]
     np.testing.assert_array_equal(faces.images, expected)
 
 
 def test_fer2013_without_the_private_test_is_complete(tmp_path, monkeypatch):
     images, emotions, usages = fer()
-    table = "\n".join(["emotion,pixels,Usage", *(fer_row(i, e, after=[u]) for i, e, u in zip(images[:7], emotions, usages))])
-    expected = {"train": {"emotion": {"angry": 1, "fear": 1}}, "public_test": {"emotion": {"surprise": 1}}, "private_test": {"emotion": {}}}
+    table = "\n".join(
+        ["emotion,pixels,Usage", *(fer_row(i, e, after=[u]) for i, e, u in zip(images[:7], emotions, usages))]
+    )
+    expected = {
+        "train": {"emotion": {"angry": 1, "fear": 1}},
+        "public_test": {"emotion": {"surprise": 1}},
+        "private_test": {"emotion": {}},
+    }
     monkeypatch.setitem(datasets.SOURCES["fer2013"].expected, "table", expected)
     _, summary = load(tmp_path, "fer2013", write(tmp_path, {"fer2013.csv": table}) / "fer2013.csv")
     assert summary["problems"] == [] and summary["notes"] == ["split 'private_test' is not in this copy"]
     expected["train"]["emotion"]["angry"] = 2
-    assert datasets.check("fer2013", tmp_path / "data")["problems"] == ["train: 1 images of emotion 'angry', expected 2"]
+    assert datasets.check("fer2013", tmp_path / "data")["problems"] == [
+        "train: 1 images of emotion 'angry', expected 2"
+    ]
 
 
 def test_fer2013_counts_black_images(tmp_path):
     images, emotions, usages = fer()
     images[[2, 5]] = 0
-    table = "\n".join(["emotion,pixels,Usage", *(fer_row(i, e, after=[u]) for i, e, u in zip(images, emotions, usages))])
+    table = "\n".join(
+        ["emotion,pixels,Usage", *(fer_row(i, e, after=[u]) for i, e, u in zip(images, emotions, usages))]
+    )
     _, summary = load(tmp_path, "fer2013", write(tmp_path, {"fer2013.csv": table}) / "fer2013.csv")
     assert "2 images are black: their highest pixel is 0" in summary["notes"]
     seen = datasets.load("fer2013", tmp_path / "data", black=False)
@@ -177,21 +228,37 @@ def test_fer2013_refuses(tmp_path):
         "7" + good[1:]: "emotion '7', expected a code 0 to 6",
         "-1" + good[1:]: "emotion '-1'",
         good[1:]: "emotion ''",
-        good.replace("Training", "Validation"): "Usage 'Validation', expected one of Training, PublicTest, PrivateTest",
+        good.replace(
+            "Training", "Validation"
+        ): "Usage 'Validation', expected one of Training, PublicTest, PrivateTest",
         good + ",9": "4 values, expected 3",
         good[:600]: "2 values, expected 3",
     }
     for i, (row, word) in enumerate(rows.items()):
         table = "\n".join(["emotion,pixels,Usage", good, row, good])
-        refuse(tmp_path, "fer2013", zipped(tmp_path / f"{i}.zip", {"fer2013.csv": table}), "fer2013.csv line 3", word)
+        refuse(
+            tmp_path,
+            "fer2013",
+            zipped(tmp_path / f"{i}.zip", {"fer2013.csv": table}),
+            "fer2013.csv line 3",
+            word,
+        )
     folder = {f"train/angry/Training_{i}.png": encoded(images[i]) for i in range(2)}
     others = [
         ({"fer2013.csv": "emotion,Usage\n1,Training"}, "no column pixels"),
         ({"fer2013.csv": "emotion,pixels,Usage\n"}, "has no rows"),
         ({"fer2013.csv": b"emotion,pixels,Usage\n\xff\xfe"}, "not a CSV text file in UTF-8"),
-        (folder | {"train/angryy/Training_7.png": encoded(images[0])}, "train/angryy/Training_7.png", "expected one of angry, disgust"),
+        (
+            folder | {"train/angryy/Training_7.png": encoded(images[0])},
+            "train/angryy/Training_7.png",
+            "expected one of angry, disgust",
+        ),
         (folder | {"test/angry/im7.png": encoded(images[0])}, "test/angry/im7.png", "PublicTest"),
-        (folder | {"train/sad/Training_7.png": encoded(noise(48, 50, 1))}, "train/sad/Training_7.png", "50x48 pixels, expected 48x48"),
+        (
+            folder | {"train/sad/Training_7.png": encoded(noise(48, 50, 1))},
+            "train/sad/Training_7.png",
+            "50x48 pixels, expected 48x48",
+        ),
     ]
     for i, (files, *words) in enumerate(others):
         refuse(tmp_path, "fer2013", write(tmp_path / f"folder{i}", files), *words)
@@ -215,7 +282,9 @@ def test_ckplus_photographs(tmp_path, place):
     expected = [[float(unit or "nan") for unit in row[3]] for row in CK_ROWS]
     np.testing.assert_array_equal(faces.targets["action_units"], np.array(expected, np.float32))
     assert len(summary["faces_not_found"]) == 3
-    np.testing.assert_array_equal(faces.images[0, ..., 0], cv2.resize(images[0][:, 75:565], (300, 300), interpolation=cv2.INTER_AREA))
+    np.testing.assert_array_equal(
+        faces.images[0, ..., 0], cv2.resize(images[0][:, 75:565], (300, 300), interpolation=cv2.INTER_AREA)
+    )
 
 
 @pytest.mark.parametrize("with_table", [True, False])
@@ -232,18 +301,34 @@ def test_ck48(tmp_path, with_table):
         f"CK+48/{name}": data for name, data in STRAY.items()
     }
     faces, summary = load(
-        tmp_path, "ckplus", zipped(tmp_path / "ck.zip", files | ({"data_labels.csv": ck_table(rows)} if with_table else {}))
+        tmp_path,
+        "ckplus",
+        zipped(tmp_path / "ck.zip", files | ({"data_labels.csv": ck_table(rows)} if with_table else {})),
     )
     order = [faces.names.tolist().index(name.split("/")[1]) for name in names]
     faces = faces.take(order)
     np.testing.assert_array_equal(faces.images, images)
-    assert [faces.classes["emotion"][i] for i in faces.targets["emotion"]] == ["happy", "happy", "surprise", "contempt"]
-    assert faces.targets["high_level_emotion"].tolist() == [1, 1, 2, 0] and faces.subjects.tolist() == ["S005", "S005", "S010", "S138"]
+    assert [faces.classes["emotion"][i] for i in faces.targets["emotion"]] == [
+        "happy",
+        "happy",
+        "surprise",
+        "contempt",
+    ]
+    assert faces.targets["high_level_emotion"].tolist() == [1, 1, 2, 0] and faces.subjects.tolist() == [
+        "S005",
+        "S005",
+        "S010",
+        "S138",
+    ]
     nothing = [np.nan] * 15
-    happy, surprise = ([float(unit or "nan") for unit in rows[i][3]] for i in (2, 3))  # frame 16 is nearer to row 17 than to row 10
+    happy, surprise = (
+        [float(unit or "nan") for unit in rows[i][3]] for i in (2, 3)
+    )  # frame 16 is nearer to row 17 than to row 10
     expected = [happy, happy, surprise, nothing] if with_table else [nothing] * 4
     np.testing.assert_array_equal(faces.targets["action_units"], np.array(expected, np.float32))
-    assert summary["notes"] == [f"{1 if with_table else 4} of 4 images have no action units in data_labels.csv"]
+    assert summary["notes"] == [
+        f"{1 if with_table else 4} of 4 images have no action units in data_labels.csv"
+    ]
 
 
 def test_ckplus_refuses(tmp_path):
@@ -253,9 +338,21 @@ def test_ckplus_refuses(tmp_path):
     changes = [
         (files, "data_labels.csv is missing"),
         (files | {"data_labels.csv": table.replace(",AU17,", ",AU99,")}, "no column AU17"),
-        (files | {"data_labels.csv": table.replace(",0,1,0,0,1,", ",0,2,0,0,1,")}, "data_labels.csv line 2", "must be 0 or 1"),
-        (files | {"data_labels.csv": table.replace("positive", "glad")}, "data_labels.csv line 3", "negative, positive, surprise"),
-        ({name: data for name, data in files.items() if name != first} | {"data_labels.csv": table}, "S005_001_00000011.png", "line 2"),
+        (
+            files | {"data_labels.csv": table.replace(",0,1,0,0,1,", ",0,2,0,0,1,")},
+            "data_labels.csv line 2",
+            "must be 0 or 1",
+        ),
+        (
+            files | {"data_labels.csv": table.replace("positive", "glad")},
+            "data_labels.csv line 3",
+            "negative, positive, surprise",
+        ),
+        (
+            {name: data for name, data in files.items() if name != first} | {"data_labels.csv": table},
+            "S005_001_00000011.png",
+            "line 2",
+        ),
         ({"CK+48/fury/S005_002_00000014.png": encoded(noise(48, 48, 1))}, "folder 'fury'", "anger, contempt"),
     ]
     for i, (changed, *words) in enumerate(changes):
@@ -280,7 +377,9 @@ def test_own_attributes(tmp_path, give):
         "hair_top": [1, 2, 0],
         "not_human": [0, -1, 1],
     }
-    np.testing.assert_array_equal(faces.images[0], cv2.resize(images["a.png"], (200, 200), interpolation=cv2.INTER_AREA))
+    np.testing.assert_array_equal(
+        faces.images[0], cv2.resize(images["a.png"], (200, 200), interpolation=cv2.INTER_AREA)
+    )
     np.testing.assert_array_equal(faces.images[2], np.repeat(images["c.png"], 3, axis=2))
     assert summary["notes"] == ["columns not used: annotator"] and summary["problems"] == []
 
@@ -290,20 +389,37 @@ def test_attributes_have_the_classes_of_the_built_in_faces():
     shared = set(synthetic.CLASSES) & set(attribute_tables.ATTRIBUTES)
     assert {"wrinkles", "freckles", "glasses", "hair_colour", "hair_top"} <= shared
     assert all(synthetic.CLASSES[name] == attribute_tables.ATTRIBUTES[name] for name in shared)
-    assert synthetic.CLASSES["action_units"] == readers.CK_UNITS and synthetic.CLASSES["emotion"] == readers.EMOTIONS
-    assert synthetic.CLASSES["high_level_emotion"] == readers.HIGH_LEVEL and synthetic.CLASSES["smile"] == ("not smiling", "smiling")
+    assert (
+        synthetic.CLASSES["action_units"] == tuple(labels.ACTION_UNITS)
+        and synthetic.CLASSES["emotion"] == labels.EMOTIONS
+    )
+    assert synthetic.CLASSES["high_level_emotion"] == labels.HIGH_LEVEL and synthetic.CLASSES["smile"] == (
+        "not smiling",
+        "smiling",
+    )
 
 
-BOXES = ["hair_colour=brown,5,5,90,90,a.png,200,300", "glasses,1,2,3,4,a.png,200,300", "no freckles,1,2,3,4,b.jpg,260,150"]
+BOXES = [
+    "hair_colour=brown,5,5,90,90,a.png,200,300",
+    "glasses,1,2,3,4,a.png,200,300",
+    "no freckles,1,2,3,4,b.jpg,260,150",
+]
 TAGS = ['a.png,"[hair_colour: brown,glasses]"', 'b.jpg,"[no freckles]"']
 
 
 @pytest.mark.parametrize(
-    "lines", [BOXES, ["label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height", *BOXES], TAGS]
+    "lines",
+    [
+        BOXES,
+        ["label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height", *BOXES],
+        TAGS,
+    ],
 )
 def test_makesense(tmp_path, lines):
     _, files = photographs()
-    faces, _ = load(tmp_path, "attributes", write(tmp_path / "a", files | {"labels_my-project.csv": "\n".join(lines)}))
+    faces, _ = load(
+        tmp_path, "attributes", write(tmp_path / "a", files | {"labels_my-project.csv": "\n".join(lines)})
+    )
     assert faces.names.tolist() == ["a.png", "b.jpg"]
     assert {name: values.tolist() for name, values in faces.targets.items()} == {
         "freckles": [-1, 0],
@@ -333,16 +449,25 @@ def test_celeba(tmp_path, kind):
         table = "\n".join(["4", " ".join(CELEBA_NAMES) + " ", *rows])
         partition = "".join(f"{name} {i % 3}\n" for i, name in enumerate(names))
     else:
-        table = "\n".join(["image_id," + ",".join(CELEBA_NAMES), *(",".join([name, *row]) for name, row in zip(names, values))])
+        table = "\n".join(
+            [
+                "image_id," + ",".join(CELEBA_NAMES),
+                *(",".join([name, *row]) for name, row in zip(names, values)),
+            ]
+        )
         partition = "image_id,partition\n" + "".join(f"{name},{i % 3}\n" for i, name in enumerate(names))
-    files = {f"img_align_celeba/{name}": encoded(noise(218, 178), ".jpg") for name in names[:3]}  # the fourth was not downloaded
+    files = {
+        f"img_align_celeba/{name}": encoded(noise(218, 178), ".jpg") for name in names[:3]
+    }  # the fourth was not downloaded
     files |= {
         f"list_attr_celeba.{kind}": table,
         f"list_eval_partition.{kind}": partition,
         "identity_CelebA.txt": "".join(f"{n} 77\n" for n in names),
     }
     faces, summary = load(tmp_path, "attributes", write(tmp_path / "celeba", files))
-    assert faces.names.tolist() == names[:3] and summary["notes"] == ["1 rows of the table have no picture here"]
+    assert faces.names.tolist() == names[:3] and summary["notes"] == [
+        "1 rows of the table have no picture here"
+    ]
     assert {name: faces.targets[name].tolist() for name in ("glasses", "hair_colour", "hair_top")} == {
         "glasses": [1, 0, 0],
         "hair_colour": [0, -1, 4],
@@ -363,7 +488,11 @@ def test_attributes_refuse(tmp_path):
         (OWN + "d.png,1,1,1,1,1,1,bob\n", "d.png", "not in"),
         (OWN + "c.png,1\n", "labels.csv line 5", "2 values, expected 8"),
         (OWN.splitlines()[0], "names no image"),
-        ("brown,1,2,3,4,a.png,9,9\nblond,1,2,3,4,a.png,9,9", "labels.csv line 2", "'blond' and 'brown' at once"),
+        (
+            "brown,1,2,3,4,a.png,9,9\nblond,1,2,3,4,a.png,9,9",
+            "labels.csv line 2",
+            "'blond' and 'brown' at once",
+        ),
         ("bald,1,2,3,4,a.png,9,9", "labels.csv line 1", "label 'bald' for a.png", "hair_top=bald"),
         ('a.png,"[glasses]"\nb.jpg', "labels.csv line 2", "expected image"),
         (celeba, "states 2 images but has 1 rows"),
@@ -372,8 +501,16 @@ def test_attributes_refuse(tmp_path):
         ("image,x\na.png,3", "expected"),
     ]
     for i, (table, *words) in enumerate(tables):
-        refuse(tmp_path, "attributes", write(tmp_path / str(i), files | {"labels.csv": table}) / "labels.csv", *words)
-    twice = write(tmp_path / "twice", {"x/a.png": files["a.png"], "y/a.png": files["a.png"], "t.csv": "name,glasses\na.png,1\n"})
+        refuse(
+            tmp_path,
+            "attributes",
+            write(tmp_path / str(i), files | {"labels.csv": table}) / "labels.csv",
+            *words,
+        )
+    twice = write(
+        tmp_path / "twice",
+        {"x/a.png": files["a.png"], "y/a.png": files["a.png"], "t.csv": "name,glasses\na.png,1\n"},
+    )
     refuse(tmp_path, "attributes", twice, "'a.png' may be x/a.png or y/a.png")
     two = write(tmp_path / "two", files | {"one.csv": OWN, "two.csv": OWN})
     refuse(tmp_path, "attributes", two, "found one.csv, two.csv; give the one meant")
@@ -382,9 +519,13 @@ def test_attributes_refuse(tmp_path):
 def test_folders_of_classes(tmp_path):
     files = {f"mine/{kind}/{i}.png": encoded(noise(40, 60)) for kind in ("Happy", "sad") for i in range(2)}
     faces, _ = load(tmp_path, "folders", zipped(tmp_path / "f.zip", files), view="photo")
-    assert faces.counts("emotion") == dict(zip(readers.EMOTIONS, (0, 0, 0, 2, 2, 0, 0))) and faces.images.shape == (4, 96, 96, 3)
+    assert faces.counts("emotion") == dict(
+        zip(labels.EMOTIONS, (0, 0, 0, 2, 2, 0, 0))
+    ) and faces.images.shape == (4, 96, 96, 3)
     animals = {f"{kind}/{i}.jpg": encoded(noise(40, 60), ".jpg") for kind in ("10", "9") for i in range(3)}
     faces, _ = load(tmp_path, "folders", write(tmp_path / "g", animals))
     assert faces.counts("class") == {"9": 3, "10": 3}
-    with pytest.raises(ValueError, match="is not laid out as Your own folders: expected folders named as their class"):
+    with pytest.raises(
+        ValueError, match="is not laid out as Your own folders: expected folders named as their class"
+    ):
         load(tmp_path, "folders", zipped(tmp_path / "flat.zip", {"a.png": encoded(noise(40, 60))}))

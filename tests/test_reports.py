@@ -6,13 +6,17 @@ import os
 import nbformat
 import pytest
 
-from labkit import pages, plan, reports
+from labkit import plan, reports
+from labkit.html import pages
 
 PARAMETERS = 'profile = "quick"\nseed = 0\ndata = ""\ndata_dir = ""\nreports_dir = ""\nforce = False'
 
 
 def write(folder, name, *code, parameters=PARAMETERS):
-    cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}), *map(nbformat.v4.new_code_cell, code)]
+    cells = [
+        nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        *map(nbformat.v4.new_code_cell, code),
+    ]
     folder.mkdir(exist_ok=True)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
@@ -55,7 +59,15 @@ def test_only_what_changed_is_run_again(house):
 
 
 NOTES = json.dumps(
-    {"id": "t", "title": "T", "text": "", "rows": ["1"], "comparable": False, "provenance": {"rows": 0, "failed": []}, "mixed": ["Mixed."]}
+    {
+        "id": "t",
+        "title": "T",
+        "text": "",
+        "rows": ["1"],
+        "comparable": False,
+        "provenance": {"rows": 0, "failed": []},
+        "mixed": ["Mixed."],
+    }
 )
 
 
@@ -89,16 +101,18 @@ def test_what_was_written_is_part_of_what_stays_unchanged(house):
 def test_notebooks_run_side_by_side_each_with_its_share_of_the_cores(house, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(reports.os, "cpu_count", lambda: 6)
-    wait = (
-        "import os, pathlib, time\nprint('threads', os.environ.get('OMP_NUM_THREADS'))\nhere = pathlib.Path({!r})\n(here / '{}').touch()\n"
+    wait = "import os, pathlib, time\nprint('threads', os.environ.get('OMP_NUM_THREADS'))\nhere = pathlib.Path({!r})\n(here / '{}').touch()\n"
+    wait += (
+        "end = time.time() + 60\nwhile not (here / '{}').exists(): assert time.time() < end; time.sleep(0.05)"
     )
-    wait += "end = time.time() + 60\nwhile not (here / '{}').exists(): assert time.time() < end; time.sleep(0.05)"
     write(house / "notebooks", "bad", wait.format(str(house), "a", "b"))
     write(house / "notebooks", "good", wait.format(str(house), "b", "a"))
     (bad, good), said = report(house, jobs=2)
     assert (bad.state, good.state) == ("done", "done"), "each waited for the other"
     assert said[0] == "2 notebooks, 2 at a time" and "OMP_NUM_THREADS" not in os.environ
-    assert "threads 3" in (house / "reports" / "quick" / "notebooks" / "good.html").read_text(encoding="utf-8")
+    assert "threads 3" in (house / "reports" / "quick" / "notebooks" / "good.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_kernel_that_dies_stops_no_other_notebook(house, monkeypatch):
@@ -159,19 +173,30 @@ def test_a_table_shows_its_measures_under_headings_and_what_is_the_same_as_a_sen
         "a,faces,0.5,0.75,0.0125,3,0.25,,0.7,,3,8,CPU\nb,faces,0.6,0.55,,3,-0.05,,0.5,,3,8,CPU\n",
         encoding="utf-8",
     )
-    (tmp_path / "t.json").write_text(json.dumps({"provenance": {"rows": 0}, "measures": ["test", "f1", "epochs"]}), encoding="utf-8")
+    (tmp_path / "t.json").write_text(
+        json.dumps({"provenance": {"rows": 0}, "measures": ["test", "f1", "epochs"]}), encoding="utf-8"
+    )
     table = pages._table(tmp_path / "t.json")
     heads = [(heading, [below for below, _ in subs]) for heading, subs in table["groups"]]
-    assert heads == [("model", [""]), ("test", ["published", "ours ± sd", "difference"]), ("f1", ["ours"]), ("epochs", ["ours"])]
+    assert heads == [
+        ("model", [""]),
+        ("test", ["published", "ours ± sd", "difference"]),
+        ("f1", ["ours"]),
+        ("epochs", ["ours"]),
+    ]
     assert table["every"] == "images faces, device CPU"
     texts = [[cell["text"] for cell in line] for line in table["lines"]]
-    assert texts == [["a", "0.5000", "0.7500 ± 0.0125", "+0.2500", "0.7000", "8"], ["b", "0.6000", "0.5500", "−0.0500", "0.5000", "8"]]
+    assert texts == [
+        ["a", "0.5000", "0.7500 ± 0.0125", "+0.2500", "0.7000", "8"],
+        ["b", "0.6000", "0.5500", "−0.0500", "0.5000", "8"],
+    ]
     assert [line[3]["sign"] for line in table["lines"]] == ["up", "down"]
 
 
 def test_a_labs_headline_is_its_last_line_or_its_best(tmp_path):
     (tmp_path / "t.csv").write_text(
-        "run,published,ours,sd,seeds,difference\n1,0.5,0.9,,1,0.4\nmean,0.6,0.8,0.01,2,0.2\n3,,0.95,,1,\n", encoding="utf-8"
+        "run,published,ours,sd,seeds,difference\n1,0.5,0.9,,1,0.4\nmean,0.6,0.8,0.01,2,0.2\n3,,0.95,,1,\n",
+        encoding="utf-8",
     )
     last, best = (pages._headline(tmp_path / "t.csv", settings) for settings in ({}, {"best": True}))
     assert (last["row"], last["published"], last["ours"], last["sd"], last["difference"], last["seeds"]) == (
@@ -193,11 +218,19 @@ def test_a_notebook_of_two_labs_is_run_once():
 
 
 def test_a_widget_is_shown_as_its_picture(tmp_path):
-    data = {"text/plain": "Box()", "application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "image/png": "iVBORw0KGgo="}
+    data = {
+        "text/plain": "Box()",
+        "application/vnd.jupyter.widget-view+json": {"model_id": "x"},
+        "image/png": "iVBORw0KGgo=",
+    }
     output = nbformat.v4.new_output("display_data", data, metadata={"image/png": {"width": 300}})
     cells = [nbformat.v4.new_markdown_cell("## 4 · Look"), nbformat.v4.new_code_cell("box", outputs=[output])]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
     pages.write_notebook(tmp_path / "n.ipynb", tmp_path / "n.html", "quick")
     page = (tmp_path / "n.html").read_text(encoding="utf-8")
-    assert "data:image/png;base64,iVBORw0KGgo=" in page and 'alt="Figure of section 4 · Look"' in page and 'width="300"' in page
+    assert (
+        "data:image/png;base64,iVBORw0KGgo=" in page
+        and 'alt="Figure of section 4 · Look"' in page
+        and 'width="300"' in page
+    )
     assert "<script" not in page and "Box()" not in page

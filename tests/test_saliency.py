@@ -50,7 +50,9 @@ def test_grad_cam_is_its_formula(model, image, layer):
     maps = part(explain.scaled(model, explain.to_input(model, image[None]))).detach().requires_grad_()
     logits = model.heads["emotion"](model.features[len(part) :](maps).mean((2, 3)))
     (slopes,) = torch.autograd.grad(logits[0, 1], maps)
-    expected = np.maximum(sum(slopes[0, k].mean() * maps[0, k] for k in range(maps.shape[1])).detach().numpy(), 0)
+    expected = np.maximum(
+        sum(slopes[0, k].mean() * maps[0, k] for k in range(maps.shape[1])).detach().numpy(), 0
+    )
     found = saliency.saliency(model, image, "Grad-CAM", "emotion", 1, layer)
     assert found.shape == (16, 16) and expected.max() > 0
     if layer == "conv1":  # as large as the image: nothing to enlarge
@@ -61,7 +63,9 @@ def test_grad_cam_is_its_formula(model, image, layer):
 def test_integrated_gradients_sum_to_the_difference_in_score(model, image):
     found = saliency.saliency(model, image, "integrated gradients", "emotion", 1)
     flat = np.broadcast_to((image / 255).mean((0, 1)), image.shape)
-    assert found.sum() == pytest.approx(score(model, image / 255) - score(model, flat.copy()), rel=0.05, abs=1e-3)
+    assert found.sum() == pytest.approx(
+        score(model, image / 255) - score(model, flat.copy()), rel=0.05, abs=1e-3
+    )
 
 
 def test_occlusion_is_the_mean_fall_of_the_score_over_the_squares_on_a_pixel(model, image):
@@ -155,9 +159,15 @@ def test_the_regions_lie_on_the_parts_of_a_drawn_face():
     def drawn(units):
         return synthetic.draw(synthetic.FaceParameters(action_units=units), 96).astype(float).mean(2)
 
-    for region, units in (("eyes", {"AU43": 1.0}), ("mouth", {"AU25": 1.0, "AU12": 1.0}), ("brows", {"AU4": 1.0})):
+    for region, units in (
+        ("eyes", {"AU43": 1.0}),
+        ("mouth", {"AU25": 1.0, "AU12": 1.0}),
+        ("brows", {"AU4": 1.0}),
+    ):
         change = np.abs(drawn(units) - drawn({}))
         means = {}
         for name, (top, left, bottom, right) in saliency.REGIONS.items():
-            means[name] = change[round(top * 96) : round(bottom * 96), round(left * 96) : round(right * 96)].mean()
+            means[name] = change[
+                round(top * 96) : round(bottom * 96), round(left * 96) : round(right * 96)
+            ].mean()
         assert max(means, key=means.get) == region

@@ -39,6 +39,8 @@ OPTIONS = {
     "by_subject": {},
     "official": {},
     "k_fold": {"fold": 1},
+    "group_k_fold": {"fold": 1},
+    "stratified_group_k_fold": {"target": "emotion", "fold": 1},
 }
 
 
@@ -80,6 +82,36 @@ def test_by_subject_puts_nobody_on_two_sides(set_of_200):
         assert not (people[0] & people[1] or people[0] & people[2] or people[1] & people[2])
 
 
+@pytest.mark.parametrize("kind", ["group_k_fold", "stratified_group_k_fold"])
+def test_folds_of_people_are_those_of_scikit_learn(set_of_200, kind):
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    target = {"target": "emotion"} if kind.startswith("stratified") else {}
+    people, labels = set_of_200.subjects, set_of_200.targets["emotion"]
+    theirs = (StratifiedGroupKFold if target else GroupKFold)(
+        4, shuffle=True, random_state=int(np.random.default_rng(7).integers(2**31))
+    )
+    expected = [set(test.tolist()) for _, test in theirs.split(people, labels, people)]
+    tested = []
+    for fold in range(4):
+        split = splits.make(set_of_200, kind, seed=7, fold=fold, validation=0.2, **target)
+        tested.append(set(split.test.tolist()))
+        sides = [set(people[part]) for part in parts(split)]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert 0.1 < len(split.validation) / (200 - len(split.test)) < 0.35
+    assert tested == expected
+    with pytest.raises(ValueError, match="30 folds of 25 people: at least one each"):
+        splits.make(set_of_200, kind, fold=0, folds=30, **target)
+
+
+def test_stratified_folds_of_people_have_each_class_in_about_the_same_share(set_of_200):
+    labels, shares = set_of_200.targets["emotion"], {}
+    for kind, target in (("group_k_fold", {}), ("stratified_group_k_fold", {"target": "emotion"})):
+        each = [splits.make(set_of_200, kind, fold=fold, **target).test for fold in range(4)]
+        shares[kind] = np.std([np.mean(labels[test] == 1) for test in each])
+    assert shares["stratified_group_k_fold"] < shares["group_k_fold"]
+
+
 def test_official_validation_images_and_a_test_part_that_is_kept_back(set_of_200):
     split = splits.make(set_of_200, "official", validation_name="public_test", test_name="private_test")
     parts = {"train": split.train, "public_test": split.validation, "private_test": split.test}
@@ -92,7 +124,9 @@ def test_official_validation_images_and_a_test_part_that_is_kept_back(set_of_200
 
 
 def test_official_keeps_the_publishers_test_images(set_of_200):
-    marked = {name: np.flatnonzero(set_of_200.split == name) for name in ("train", "public_test", "private_test")}
+    marked = {
+        name: np.flatnonzero(set_of_200.split == name) for name in ("train", "public_test", "private_test")
+    }
     split = splits.make(set_of_200, "official", validation=0.25)
     assert split.test.tolist() == marked["public_test"].tolist()
     assert sorted([*split.train, *split.validation]) == marked["train"].tolist()
@@ -108,7 +142,9 @@ def test_a_share_of_what_trains_may_be_large_where_the_test_part_is_given(set_of
 
 @pytest.mark.parametrize("folds", [2, 4, 7])
 def test_folds_test_every_image_once(set_of_200, folds):
-    made = [splits.make(set_of_200, "k_fold", seed=5, fold=i, folds=folds, validation=0.1) for i in range(folds)]
+    made = [
+        splits.make(set_of_200, "k_fold", seed=5, fold=i, folds=folds, validation=0.1) for i in range(folds)
+    ]
     assert sorted(np.concatenate([s.test for s in made]).tolist()) == list(range(200))
     for split in made:
         assert abs(len(split.test) - 200 / folds) < 1
@@ -119,15 +155,31 @@ def test_folds_test_every_image_once(set_of_200, folds):
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("randm", {}, "split: expected kind to be one of random, stratified, official, by_subject, k_fold, got 'randm'"),
-        ("random", {"test": 1.0}, "split: shares must lie in 0..1 and leave something to train on, got test 1.0, validation 0.0"),
+        (
+            "randm",
+            {},
+            "split: expected kind to be one of random, stratified, official, by_subject, k_fold, group_k_fold, stratified_group_k_fold, got 'randm'",
+        ),
+        (
+            "random",
+            {"test": 1.0},
+            "split: shares must lie in 0..1 and leave something to train on, got test 1.0, validation 0.0",
+        ),
         ("random", {"validation": -0.1}, "got test 0.2, validation -0.1"),
-        ("random", {"test": 0.5, "validation": 0.5}, "leave something to train on, got test 0.5, validation 0.5"),
+        (
+            "random",
+            {"test": 0.5, "validation": 0.5},
+            "leave something to train on, got test 0.5, validation 0.5",
+        ),
         ("random", {"target": "emotion"}, "split: random: got an unexpected keyword argument 'target'"),
         ("stratified", {}, "split: stratified: missing a required argument: 'target'"),
         ("stratified", {"target": "smile"}, "target 'smile': expected one of emotion"),
         ("stratified", {"target": "units"}, "target 'units' holds several labels an image"),
-        ("official", {"test_name": "final_test"}, "split: official needs images marked 'final_test'; this set has private_test, public_"),
+        (
+            "official",
+            {"test_name": "final_test"},
+            "split: official needs images marked 'final_test'; this set has private_test, public_",
+        ),
         ("k_fold", {}, "split: k_fold: missing a required argument: 'fold'"),
         ("k_fold", {"fold": 4}, "split: fold must be 0 to 3, got 4"),
         ("k_fold", {"fold": -1, "folds": 3}, "split: fold must be 0 to 2, got -1"),
@@ -136,7 +188,11 @@ def test_folds_test_every_image_once(set_of_200, folds):
 )
 def test_what_does_not_fit_is_refused_in_one_line(set_of_200, kind, options, message):
     units = np.zeros((200, 2), np.float32)
-    both = replace(set_of_200, targets=set_of_200.targets | {"units": units}, classes=set_of_200.classes | {"units": ("AU1", "AU2")})
+    both = replace(
+        set_of_200,
+        targets=set_of_200.targets | {"units": units},
+        classes=set_of_200.classes | {"units": ("AU1", "AU2")},
+    )
     with pytest.raises(ValueError, match=message) as error:
         splits.make(both if options.get("target") == "units" else set_of_200, kind, **options)
     assert "\n" not in str(error.value)
@@ -144,9 +200,13 @@ def test_what_does_not_fit_is_refused_in_one_line(set_of_200, kind, options, mes
 
 def test_sets_without_people_or_official_split_say_so(set_of_200):
     bare = replace(set_of_200, subjects=None, split=None)
-    with pytest.raises(ValueError, match="by_subject needs to know who is in each picture, which uneven does not say"):
+    with pytest.raises(
+        ValueError, match="by_subject needs to know who is in each picture, which uneven does not say"
+    ):
         splits.make(bare, "by_subject")
-    with pytest.raises(ValueError, match="official needs images marked 'train'; this set has no official split"):
+    with pytest.raises(
+        ValueError, match="official needs images marked 'train'; this set has no official split"
+    ):
         splits.make(bare, "official")
 
 
@@ -211,7 +271,13 @@ def _drawn(seed):
 
 def test_what_leaves_nothing_to_train_on_is_refused(make_faces):
     faces = make_faces(n=4)
-    with pytest.raises(ValueError, match=r"split: stratified: 'right' has 2 images, too few for test 0.3 and validation 0.3: none trains"):
+    with pytest.raises(
+        ValueError,
+        match=r"split: stratified: 'right' has 2 images, too few for test 0.3 and validation 0.3: none trains",
+    ):
         splits.make(faces, "stratified", target="side", test=0.3, validation=0.3)
-    with pytest.raises(ValueError, match="test_name 'publik_test': this set has public_test, train; private_test may be missing"):
+    with pytest.raises(
+        ValueError,
+        match="test_name 'publik_test': this set has public_test, train; private_test may be missing",
+    ):
         splits.make(make_faces(), "official", validation_name="public_test", test_name="publik_test")

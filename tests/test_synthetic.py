@@ -4,9 +4,22 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from labkit import detect, scene
-from labkit.anatomy import OTHER_UNITS, FaceParameters, Identity, landmarks
-from labkit.synthetic import ACTION_UNITS, CODED, EMOTIONS, PROTOTYPES, draw, labels, make, sample, sample_emotion, sample_identity, sheet
+from labkit import detect
+from labkit.drawn import scene
+from labkit.drawn.anatomy import OTHER_UNITS, FaceParameters, Identity, landmarks
+from labkit.synthetic import (
+    ACTION_UNITS,
+    CODED,
+    EMOTIONS,
+    PROTOTYPES,
+    draw,
+    labels,
+    make,
+    sample,
+    sample_emotion,
+    sample_identity,
+    sheet,
+)
 
 UPPER_FACE = {"AU1", "AU2", "AU4", "AU5", "AU7", "AU43"}
 WHOLE_FACE = {"AU6", "AU9", "AU12"}  # cheeks move the lids
@@ -116,13 +129,31 @@ def test_shares_are_what_the_labs_need():
 
 
 def test_labels_follow_from_the_parameters():
-    who = Identity(wrinkles=0.9, freckles=0.5, glasses="round", hair_top="hat", hair_colour="grey", age=0.8, skin=0.9, beard="full")
+    who = Identity(
+        wrinkles=0.9,
+        freckles=0.5,
+        glasses="round",
+        hair_top="hat",
+        hair_colour="grey",
+        age=0.8,
+        skin=0.9,
+        beard="full",
+    )
     row = labels(FaceParameters(who, {"AU12": CODED, "AU6": CODED - 0.01, "AU5": 1.0}), "happy")
     assert row["smile"] == 1
     assert row["emotion"] == EMOTIONS.index("happy")
     assert row["high_level_emotion"] == 1
-    assert dict(zip(ACTION_UNITS, row["action_units"])) == {name: float(name == "AU12") for name in ACTION_UNITS}
-    assert (row["wrinkles"], row["freckles"], row["glasses"], row["beard"], row["age"], row["skin"]) == (1, 1, 1, 1, 1, 2)
+    assert dict(zip(ACTION_UNITS, row["action_units"])) == {
+        name: float(name == "AU12") for name in ACTION_UNITS
+    }
+    assert (row["wrinkles"], row["freckles"], row["glasses"], row["beard"], row["age"], row["skin"]) == (
+        1,
+        1,
+        1,
+        1,
+        1,
+        2,
+    )
     assert (row["hair_top"], row["hair_colour"]) == (2, 3)
 
 
@@ -139,7 +170,9 @@ def test_sampled_emotions_show_their_action_units_and_no_smile_where_there_is_no
     for _ in range(60):
         units = sample(rng, emotion=emotion).action_units
         coded = {name for name, value in units.items() if value >= CODED}
-        assert any({name for name, full in variant.items() if full > 0.6} <= coded for variant in PROTOTYPES[emotion])
+        assert any(
+            {name for name, full in variant.items() if full > 0.6} <= coded for variant in PROTOTYPES[emotion]
+        )
         assert all(0 <= value <= 1 for value in units.values())
         if emotion not in ("happy", "surprise"):
             assert "AU12" not in coded
@@ -197,7 +230,14 @@ def test_only_closed_eyes_are_closed():
 
 @pytest.mark.parametrize(
     "change",
-    [{"wrinkles": 0.8}, {"freckles": 0.6}, {"glasses": "round"}, {"hair_colour": "blond"}, {"beard": "full"}, {"skin": 0.9}]
+    [
+        {"wrinkles": 0.8},
+        {"freckles": 0.6},
+        {"glasses": "round"},
+        {"hair_colour": "blond"},
+        {"beard": "full"},
+        {"skin": 0.9},
+    ]
     + [{"hair_top": top} for top in ("bald", "hat", "scarf")],
 )
 def test_every_attribute_is_visible(change):
@@ -206,8 +246,12 @@ def test_every_attribute_is_visible(change):
 
 
 def test_a_turned_head_moves_and_a_frontal_one_is_nearly_symmetric():
-    image = draw(FaceParameters(Identity(hair_style="short"), light=(0.0, -0.4)), 96)[10:80, 20:76].astype(float)
-    turned = draw(FaceParameters(Identity(hair_style="short"), light=(0.0, -0.4), yaw=0.4), 96)[10:80, 20:76].astype(float)
+    image = draw(FaceParameters(Identity(hair_style="short"), light=(0.0, -0.4)), 96)[10:80, 20:76].astype(
+        float
+    )
+    turned = draw(FaceParameters(Identity(hair_style="short"), light=(0.0, -0.4), yaw=0.4), 96)[
+        10:80, 20:76
+    ].astype(float)
     asymmetry = np.abs(image - image[:, ::-1]).mean()
     assert asymmetry < 8
     assert np.abs(turned - turned[:, ::-1]).mean() > 2 * asymmetry

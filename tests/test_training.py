@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from labkit import augment, devices, models, training
+from labkit.faces import FaceSet, OnDisk
+from labkit.loop import losses
 from labkit.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -45,7 +47,9 @@ def written_out(model, faces, config, seed, each_step=lambda model: None):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * training.SCHEDULES[config.schedule](done / steps)
             batch = augment.augment(images[index], config.augment, generator)
-            loss = F.cross_entropy(model(batch)["side"], labels[index], label_smoothing=config.label_smoothing)
+            loss = F.cross_entropy(
+                model(batch)["side"], labels[index], label_smoothing=config.label_smoothing
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -68,7 +72,12 @@ def assert_same_weights(first, second, **tolerance):
     "config",
     [
         replace(SHORT, batch_size=20),  # 48 images: the last batch is short
-        replace(SHORT, schedule="one_cycle", augment={"mirror": 0.5, "shift": 0.1, "noise": 0.05}, label_smoothing=0.1),
+        replace(
+            SHORT,
+            schedule="one_cycle",
+            augment={"mirror": 0.5, "shift": 0.1, "noise": 0.05},
+            label_smoothing=0.1,
+        ),
     ],
     ids=["plain", "everything"],
 )
@@ -81,7 +90,9 @@ def test_fit_is_the_loop_written_out(faces, config):
     seconds = [row["seconds"] for row in history.rows]
     assert 0 < seconds[0] < seconds[1] < seconds[2]
     assert_same_weights(ours, plain, atol=1e-5, rtol=1e-4)
-    assert history.best_epoch == 3 and history.stopped == "all 3 epochs done; the weights are those of the last"
+    assert (
+        history.best_epoch == 3 and history.stopped == "all 3 epochs done; the weights are those of the last"
+    )
 
 
 def test_the_seed_decides_order_and_augmentation(faces):
@@ -98,7 +109,14 @@ def test_the_seed_decides_order_and_augmentation(faces):
 @pytest.mark.parametrize("schedule", training.SCHEDULES)
 def test_every_optimizer_and_schedule_learns(faces, make_faces, optimizer, schedule):
     rate = 0.02 if optimizer == "sgd" else 2e-3
-    config = TrainConfig(epochs=6, batch_size=8, optimizer=optimizer, schedule=schedule, learning_rate=rate, precision="float32")
+    config = TrainConfig(
+        epochs=6,
+        batch_size=8,
+        optimizer=optimizer,
+        schedule=schedule,
+        learning_rate=rate,
+        precision="float32",
+    )
     model = new_model()
     history = fit(model, faces, config=config)
     assert history.rows[-1]["train_loss"] < 0.5 * history.rows[0]["train_loss"]
@@ -119,7 +137,11 @@ def test_weight_decay_reaches_the_optimizer():
 
 def test_one_cycle_rises_for_a_fifth_and_falls_to_nothing():
     rates = [training.one_cycle(i / 1000) for i in range(1001)]
-    assert rates[0] == pytest.approx(0.04) and rates[200] == pytest.approx(1) and rates[1000] == pytest.approx(0, abs=1e-9)
+    assert (
+        rates[0] == pytest.approx(0.04)
+        and rates[200] == pytest.approx(1)
+        and rates[1000] == pytest.approx(0, abs=1e-9)
+    )
     steps = np.diff(rates)
     assert (steps[:200] > 0).all() and (steps[200:] < 0).all()
     assert rates[400:801:200] == pytest.approx([(1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2])  # the cosine
@@ -141,10 +163,16 @@ def test_scale_standard_is_that_of_the_training_images(make_faces):
 def test_images_become_batches():
     images = torch.arange(2 * 3 * 4 * 3, dtype=torch.uint8).view(2, 3, 4, 3)
     batch = training.to_batch(images)
-    assert batch.shape == (2, 3, 3, 4) and batch.dtype == torch.float32 and batch.is_contiguous(memory_format=torch.channels_last)
+    assert (
+        batch.shape == (2, 3, 3, 4)
+        and batch.dtype == torch.float32
+        and batch.is_contiguous(memory_format=torch.channels_last)
+    )
     assert batch[1, 2, 0, 3] == images[1, 0, 3, 2] / 255
     grey = images[..., :1]
-    assert training.to_batch(grey).shape == (2, 1, 3, 4) and grey.flatten()[1] == 3  # the images themselves stay
+    assert (
+        training.to_batch(grey).shape == (2, 1, 3, 4) and grey.flatten()[1] == 3
+    )  # the images themselves stay
 
 
 # The loss
@@ -152,7 +180,10 @@ def test_images_become_batches():
 
 def random_logits(seed=0, n=6):
     generator = torch.Generator().manual_seed(seed)
-    return {"emotion": torch.randn(n, 3, generator=generator), "units": torch.randn(n, 2, generator=generator)}
+    return {
+        "emotion": torch.randn(n, 3, generator=generator),
+        "units": torch.randn(n, 2, generator=generator),
+    }
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
@@ -198,12 +229,16 @@ def test_the_other_losses_are_those_of_torch():
     margin = training.loss(logits, {"emotion": labels}, kind="multi_margin")
     assert float(margin) == pytest.approx(float(torch.nn.MultiMarginLoss()(scores, labels[known])))
     twice = training.loss(logits, {"emotion": labels}, kind="softmax_twice")
-    assert float(twice) == pytest.approx(float(torch.nn.CrossEntropyLoss()(torch.nn.Softmax(1)(scores), labels[known])))
+    assert float(twice) == pytest.approx(
+        float(torch.nn.CrossEntropyLoss()(torch.nn.Softmax(1)(scores), labels[known]))
+    )
 
 
 def test_a_batch_without_any_label_costs_nothing_and_moves_nothing():
     logits = {name: z.requires_grad_() for name, z in random_logits().items()}
-    value = training.loss(logits, {"emotion": torch.full((6,), -1), "units": torch.full((6, 2), math.nan)}, 0.1)
+    value = training.loss(
+        logits, {"emotion": torch.full((6,), -1), "units": torch.full((6, 2), math.nan)}, 0.1
+    )
     value.backward()
     assert float(value.detach()) == 0
     assert all((z.grad == 0).all() for z in logits.values())
@@ -240,14 +275,20 @@ def test_validate_gives_loss_and_accuracy_of_the_labelled(faces):
     expected = -np.log(predicted["side"][np.arange(48), labels][known]).mean() - np.log(p).mean()
     assert row["validation_loss"] == pytest.approx(expected, rel=1e-4)
     assert row["validation_accuracy_side"] == pytest.approx(right[known].mean())
-    assert row["validation_accuracy_marks"] == pytest.approx(((predicted["marks"] > 0.5) == marks)[coded].mean())
+    assert row["validation_accuracy_marks"] == pytest.approx(
+        ((predicted["marks"] > 0.5) == marks)[coded].mean()
+    )
 
 
 def test_validate_is_silent_on_targets_without_a_label(faces):
     none = replace(faces, targets=faces.targets | {"side": np.full(48, -1)})
     row = training.validate(new_model({"side": 2, "marks": 2}, multilabel=("marks",)), none, device="cpu")
-    assert set(row) == {"validation_loss", "validation_accuracy_marks"} and all(math.isfinite(value) for value in row.values())
-    with pytest.raises(ValueError, match="patience watches the validation loss: no validation image is labelled with side"):
+    assert set(row) == {"validation_loss", "validation_accuracy_marks"} and all(
+        math.isfinite(value) for value in row.values()
+    )
+    with pytest.raises(
+        ValueError, match="patience watches the validation loss: no validation image is labelled with side"
+    ):
         fit(new_model(), faces, none, replace(SHORT, patience=2))
 
 
@@ -262,7 +303,9 @@ def overfitting(make_faces):
 def test_early_stopping_restores_the_best_epoch_and_says_so(make_faces, epochs, patience):
     train, validation = overfitting(make_faces)
     model = new_model()
-    history = fit(model, train, validation, replace(SHORT, epochs=epochs, patience=patience, learning_rate=5e-3))
+    history = fit(
+        model, train, validation, replace(SHORT, epochs=epochs, patience=patience, learning_rate=5e-3)
+    )
     losses = [row["validation_loss"] for row in history.rows]
     best = int(np.argmin(losses)) + 1
     assert history.best_epoch == best < len(losses) == min(best + patience, epochs)
@@ -306,7 +349,10 @@ def test_a_long_average_forgets_the_random_weights():
 
 
 def test_a_last_batch_of_one_joins_the_one_before(make_faces):
-    sizes = [[len(part) for part in training.batches(torch.arange(n), size)] for n, size in ((65, 64), (66, 64), (1, 64), (3, 1), (7, 3))]
+    sizes = [
+        [len(part) for part in training.batches(torch.arange(n), size)]
+        for n, size in ((65, 64), (66, 64), (1, 64), (3, 1), (7, 3))
+    ]
     assert sizes == [[65], [64, 2], [1], [1, 1, 1], [3, 4]]
     model = models.FaceNet(models.Net(BLOCKS, hidden=(4,)), 1, {"side": 2})  # normalises over the batch
     history = fit(model, make_faces(n=17), config=replace(SHORT, epochs=1, batch_size=16))
@@ -314,7 +360,10 @@ def test_a_last_batch_of_one_joins_the_one_before(make_faces):
 
 
 def test_multi_margin_is_torchs():
-    logits, labels = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 3, 1, 2, 2])
+    logits, labels = (
+        torch.randn(5, 4, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 3, 1, 2, 2]),
+    )
     expected = torch.nn.functional.multi_margin_loss(logits, labels, reduction="none")
     torch.testing.assert_close(training.multi_margin(logits, labels), expected)
 
@@ -322,7 +371,9 @@ def test_multi_margin_is_torchs():
 def test_with_an_average_the_average_is_what_is_validated_and_restored(make_faces):
     train, validation = overfitting(make_faces)
     model = new_model()
-    history = fit(model, train, validation, replace(SHORT, epochs=6, patience=6, average=0.7, learning_rate=5e-3))
+    history = fit(
+        model, train, validation, replace(SHORT, epochs=6, patience=6, average=0.7, learning_rate=5e-3)
+    )
     after = training.validate(model, validation, device="cpu", precision="float32")["validation_loss"]
     assert after == pytest.approx(min(row["validation_loss"] for row in history.rows), rel=1e-5)
 
@@ -332,7 +383,13 @@ def test_with_an_average_the_average_is_what_is_validated_and_restored(make_face
 
 BROKEN_OFF = {
     "plain": {},
-    "everything": {"average": 0.8, "schedule": "one_cycle", "augment": {"mirror": 0.5, "noise": 0.1}, "patience": 5, "optimizer": "sgd"},
+    "everything": {
+        "average": 0.8,
+        "schedule": "one_cycle",
+        "augment": {"mirror": 0.5, "noise": 0.1},
+        "patience": 5,
+        "optimizer": "sgd",
+    },
     "patience": {"patience": 1, "learning_rate": 0.05},
 }
 
@@ -352,7 +409,7 @@ def test_a_training_that_was_broken_off_ends_with_the_same_weights(make_faces, t
         return training.fit(model, train, validation, config, 3, "cpu", False, file, after_epoch)
 
     def killed_after(epoch):
-        def after_epoch(row):
+        def after_epoch(row, model):
             if row["epoch"] == epoch:
                 raise KeyboardInterrupt
 
@@ -367,11 +424,18 @@ def test_a_training_that_was_broken_off_ends_with_the_same_weights(make_faces, t
     history = run(broken, file=file)
     for (key, a), b in zip(whole.state_dict().items(), broken.state_dict().values(), strict=True):
         assert torch.equal(a, b), key
-    losses = [[{k: v for k, v in row.items() if k != "seconds"} for row in h.rows] for h in (expected, history)]
-    assert losses[0] == losses[1] and (history.stopped, history.best_epoch) == (expected.stopped, expected.best_epoch)
+    losses = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in h.rows] for h in (expected, history)
+    ]
+    assert losses[0] == losses[1] and (history.stopped, history.best_epoch) == (
+        expected.stopped,
+        expected.best_epoch,
+    )
     assert [row["seconds"] for row in history.rows] == sorted(row["seconds"] for row in history.rows)
     again = new()
-    assert run(again, file=file).stopped == expected.stopped and torch.equal(again.features[0].weight, whole.features[0].weight), "finished"
+    assert run(again, file=file).stopped == expected.stopped and torch.equal(
+        again.features[0].weight, whole.features[0].weight
+    ), "finished"
     assert [path.name for path in file.parent.iterdir()] == ["checkpoint.pt"]
 
 
@@ -386,9 +450,126 @@ def test_a_damaged_checkpoint_begins_anew(faces, tmp_path):
 def test_what_is_told_of_each_epoch_may_end_the_training(faces):
     seen = []
     history = training.fit(
-        new_model(), faces, None, SHORT, device="cpu", progress=False, after_epoch=lambda r: seen.append(r["epoch"]) or len(seen) == 2
+        new_model(),
+        faces,
+        None,
+        SHORT,
+        device="cpu",
+        progress=False,
+        after_epoch=lambda r, model: seen.append(r["epoch"]) or len(seen) == 2,
     )
     assert seen == [1, 2] and history.stopped == "ended after epoch 2; the weights are those of the last"
+
+
+# Doors for the labs to come
+
+
+def test_class_weights_are_those_of_scikit_learn_and_torch():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, -1])
+    units = np.array([[1, 0], [1, 0], [0, 0], [0, 1], [0, np.nan]] * 2, np.float32)
+    images = np.zeros((10, 16, 16, 1), np.uint8)
+    classes = {"emotion": ("a", "b", "c"), "units": ("x", "y")}
+    faces = FaceSet(images, {"emotion": labels, "units": units}, classes)
+    balanced = losses.class_weights(faces, "emotion", "balanced")
+    known = labels[labels >= 0]
+    np.testing.assert_allclose(balanced, compute_class_weight("balanced", classes=np.unique(known), y=known))
+    np.testing.assert_allclose(losses.class_weights(faces, "units", "balanced"), [6 / 4, 6 / 2])
+    weights = {"emotion": torch.tensor(balanced), "units": torch.tensor([1.5, 3.0])}
+    logits = {"emotion": torch.randn(10, 3), "units": torch.randn(10, 2)}
+    targets = {"emotion": torch.tensor(labels), "units": torch.tensor(units)}
+    single = F.cross_entropy(
+        logits["emotion"], targets["emotion"], weight=weights["emotion"], ignore_index=-1
+    )
+    coded = ~targets["units"].isnan()
+    several = F.binary_cross_entropy_with_logits(
+        logits["units"], targets["units"].nan_to_num(), pos_weight=weights["units"], reduction="none"
+    )[coded].mean()
+    torch.testing.assert_close(training.loss(logits, targets, weights=weights), single + several)
+    with pytest.raises(ValueError, match="class_weights: emotion has 3 classes, got 2 weights"):
+        losses.class_weights(faces, "emotion", (1, 2))
+
+
+def test_rare_classes_are_found_more_often_with_weights(make_faces):
+    faces = make_faces(n=90, seed=4)
+    labels = faces.targets["side"]
+    rare = faces.take(np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:4]]))
+    unseen, config = make_faces(n=60, seed=5), replace(SHORT, epochs=2)
+    found = {}
+    for weights in ({}, {"side": "balanced"}, {"side": (1, 1000)}):
+        model = new_model()
+        fit(model, rare, config=replace(config, class_weights=weights))
+        found[str(weights)] = int((predict(model, unseen.images)["side"].argmax(1) == 1).sum())
+    without, balanced, much = found.values()
+    assert without < balanced <= much and much == 60
+
+
+def test_a_loss_for_each_target(faces):
+    logits = {"a": torch.randn(5, 3), "b": torch.randn(5, 3)}
+    labels = {name: torch.tensor([0, 1, 2, 1, 0]) for name in logits}
+    both = training.loss(logits, labels, kind={"a": "squared_error"})
+    probabilities, right = logits["a"].softmax(1), F.one_hot(labels["a"], 3).float()
+    expected = F.mse_loss(probabilities, right) + F.cross_entropy(logits["b"], labels["b"])
+    torch.testing.assert_close(both, expected)
+    history = fit(new_model(), faces, config=replace(SHORT, loss={"side": "squared_error"}))
+    assert history.rows[-1]["train_loss"] < history.rows[0]["train_loss"] < 0.5
+
+
+def test_a_plateau_lowers_the_rate_when_torch_would(make_faces):
+    train, validation = overfitting(make_faces)
+    config = replace(SHORT, epochs=12, schedule="plateau", reduce_by=0.5, reduce_after=2, learning_rate=0.01)
+    rows = fit(new_model(), train, validation, config).rows
+    dummy = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.01)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(dummy, factor=0.5, patience=1, threshold=0)
+    rates = []
+    for row in rows:
+        rates.append(dummy.param_groups[0]["lr"])
+        theirs.step(row["validation_loss"])
+    assert [row["learning_rate"] for row in rows] == rates and rates[-1] < 0.01
+    with pytest.raises(ValueError, match="plateau watches the validation loss: give validation images"):
+        fit(new_model(), train, config=config)
+
+
+def test_what_is_watched_decides_which_epoch_is_the_best(make_faces):
+    train, validation = overfitting(make_faces)
+    config = replace(SHORT, epochs=8, patience=8, watch="validation_accuracy_side")
+    history = fit(new_model(), train, validation, config)
+    accuracies = [row["validation_accuracy_side"] for row in history.rows]
+    assert history.best_epoch == 1 + int(np.argmax(accuracies))
+    with pytest.raises(ValueError, match="watch: expected one of validation_loss, validation_accuracy_side"):
+        fit(new_model(), train, validation, replace(config, watch="validation_accuracy_marks"))
+
+
+def test_a_frozen_trunk_keeps_weights_and_statistics(faces):
+    model = models.FaceNet(models.Net(BLOCKS, normalise=True), 1, {"side": 2})
+    before = copy.deepcopy(model.state_dict())
+    fit(model, faces, config=replace(SHORT, frozen=("features",)))
+    for name, value in model.state_dict().items():
+        same = torch.equal(value, before[name])
+        assert same == (not name.startswith("heads")), name
+    assert models.count_parameters(model) == sum(p.numel() for p in model.heads.parameters())
+    fit(model, faces, config=SHORT)  # and the next training trains all of it again
+    assert not torch.equal(model.features[0].weight, before["features.0.weight"])
+    with pytest.raises(ValueError, match="frozen: the network has no module 'trunk'; it has features, pool"):
+        fit(new_model(), faces, config=replace(SHORT, frozen=("trunk",)))
+
+
+@pytest.mark.parametrize("scale", ["unit", "standard"])
+def test_images_on_disk_train_and_predict_as_those_in_memory(faces, tmp_path, scale):
+    np.save(tmp_path / "images.npy", faces.images)
+    file = np.load(tmp_path / "images.npy", mmap_mode="r")
+    order = np.random.default_rng(0).permutation(len(faces))
+    there = replace(faces, images=OnDisk(file)).take(order)
+    here, config = faces.take(order), replace(SHORT, scale=scale)
+    assert isinstance(there.images, OnDisk) and there.fingerprint == here.fingerprint
+    in_memory, on_disk = new_model(), new_model()
+    fit(in_memory, here, here, config)
+    fit(on_disk, there, there, config)
+    assert_same_weights(in_memory, on_disk, atol=0, rtol=0)
+    for mirror in (False, True):
+        one, two = (predict(in_memory, each.images, mirror=mirror)["side"] for each in (here, there))
+        np.testing.assert_array_equal(one, two)
 
 
 # Prediction and precision
@@ -421,7 +602,9 @@ def test_dropout_is_off_while_predicting_and_on_while_training(faces):
     first, second = (predict(model, faces.images)["side"] for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert_same_weights(model, type("Before", (), {"state_dict": lambda self: before})())
-    fit(model, faces, faces, replace(SHORT, epochs=2))  # validation in between must not leave the model in evaluation
+    fit(
+        model, faces, faces, replace(SHORT, epochs=2)
+    )  # validation in between must not leave the model in evaluation
     assert model.features[1].num_batches_tracked == 2 * 3
 
 
@@ -448,7 +631,9 @@ def test_format_and_layout_follow_from_config_and_network_alone(monkeypatch):
 def test_a_format_that_the_machine_lacks_is_refused_and_never_replaced(faces, monkeypatch):
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert not devices.has_bfloat16(torch.device("cpu"))
-    with pytest.raises(ValueError, match="precision 'bfloat16': this machine's cpu does not have it; use a machine that has"):
+    with pytest.raises(
+        ValueError, match="precision 'bfloat16': this machine's cpu does not have it; use a machine that has"
+    ):
         fit(new_model(), faces, config=replace(SHORT, precision="bfloat16"))
 
 
@@ -459,10 +644,15 @@ def test_bfloat16_and_float32_agree_roughly(faces):
             fit(new_model(), faces, config=half)
         return
     ours, plain = new_model(), new_model()
-    losses = [[row["train_loss"] for row in fit(m, faces, config=c).rows] for m, c in ((ours, half), (plain, full))]
+    losses = [
+        [row["train_loss"] for row in fit(m, faces, config=c).rows] for m, c in ((ours, half), (plain, full))
+    ]
     assert losses[0] == pytest.approx(losses[1], abs=0.05) and losses[0] != losses[1]
     assert ours.features[0].weight.dtype == torch.float32
-    a, b = (training.predict(m, faces.images, "cpu", p)["side"] for m, p in ((ours, "bfloat16"), (plain, "float32")))
+    a, b = (
+        training.predict(m, faces.images, "cpu", p)["side"]
+        for m, p in ((ours, "bfloat16"), (plain, "float32"))
+    )
     assert a.dtype == np.float32 and np.abs(a - b).max() < 0.1
 
 
@@ -482,7 +672,10 @@ print(hashlib.sha256(b"".join(v.numpy().tobytes() for v in model.state_dict().va
 
 def test_two_processes_train_the_same_weights_to_the_bit():
     root = Path(__file__).resolve().parents[1]
-    runs = [subprocess.Popen([sys.executable, "-c", SAME_AGAIN], cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", SAME_AGAIN], cwd=root, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     first, second = (run.communicate(timeout=300)[0].strip() for run in runs)
     assert len(first) == 64 and first == second
 
@@ -492,7 +685,10 @@ def test_two_processes_train_the_same_weights_to_the_bit():
 
 def test_images_that_do_not_fit_the_network_are_refused(faces):
     for wrong in (faces.images.repeat(3, -1), faces.images / 255, faces.images[:0], faces.images[0]):
-        with pytest.raises(ValueError, match=r"predict: the network takes uint8 images of shape \(N, H, W, 1\), N above 0; got"):
+        with pytest.raises(
+            ValueError,
+            match=r"predict: the network takes uint8 images of shape \(N, H, W, 1\), N above 0; got",
+        ):
             predict(new_model(), wrong)
     with pytest.raises(ValueError, match="fit: no image to train on"):
         fit(new_model(), faces.take([]))
@@ -502,7 +698,7 @@ def test_images_that_do_not_fit_the_network_are_refused(faces):
     ("options", "message"),
     [
         ({"optimizer": "lion"}, "optimizer: expected one of adam, adamw, sgd, rmsprop, got 'lion'"),
-        ({"schedule": "cosine"}, "schedule: expected one of constant, one_cycle, got 'cosine'"),
+        ({"schedule": "cosine"}, "schedule: expected one of constant, one_cycle, plateau, got 'cosine'"),
         ({"scale": "imagenet"}, "scale: expected one of unit, standard, got 'imagenet'"),
         ({"precision": "float16"}, "precision: expected one of float32, bfloat16, got 'float16'"),
         ({"epochs": 0}, "epochs, batch_size and learning_rate must be above 0, got 0, 32, 0.001"),
@@ -510,7 +706,10 @@ def test_images_that_do_not_fit_the_network_are_refused(faces):
         ({"learning_rate": float("nan")}, "must be above 0, got 20, 32, nan"),
         ({"augment": {"spin": 3}}, "augment: expected steps out of .*, got 'spin'"),
         ({"average": 1.0}, "average and label_smoothing must be 0 or more and below 1, got 1.0, 0.0"),
-        ({"label_smoothing": -0.1}, "average and label_smoothing must be 0 or more and below 1, got 0.0, -0.1"),
+        (
+            {"label_smoothing": -0.1},
+            "average and label_smoothing must be 0 or more and below 1, got 0.0, -0.1",
+        ),
         ({"patience": 0}, "patience: expected 1 epoch or more, or None, got 0"),
     ],
 )
@@ -522,12 +721,16 @@ def test_settings_that_do_not_fit_are_refused(options, message):
 
 def test_patience_needs_validation_images(faces):
     for nothing in (None, faces.take([])):
-        with pytest.raises(ValueError, match="patience watches the validation loss: give validation images, or patience=None"):
+        with pytest.raises(
+            ValueError, match="patience watches the validation loss: give validation images, or patience=None"
+        ):
             fit(new_model(), faces, nothing, replace(SHORT, patience=2))
 
 
 def test_a_loss_that_is_no_longer_finite_stops_training(faces):
     model = new_model()
     model.heads["side"].bias.data[0] = math.inf
-    with pytest.raises(FloatingPointError, match=r"epoch 1: the loss is no longer finite; try a lower learning rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"epoch 1: the loss is no longer finite; try a lower learning rate"
+    ):
         fit(model, faces)

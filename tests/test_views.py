@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labkit import evaluation, explain, panels, saliency, training, views
+from labkit import evaluation, explain, raster, saliency, training, views
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,9 @@ def looks():
     found = {}
     for name in ("smile", "emotion"):
         network, about = evaluation.load_network(name)
-        found[name] = views.Look(network, about, evaluation.read_faces("builtin", about, n=20), layer="conv2", channel=3)
+        found[name] = views.Look(
+            network, about, evaluation.read_faces("builtin", about, n=20), layer="conv2", channel=3
+        )
     return found
 
 
@@ -29,10 +31,15 @@ def test_every_view_is_a_picture_that_fits_and_changes_with_what_it_uses(looks, 
     look, view = looks[name], views.VIEWS[method]
     picture = views.picture(look, method)
     assert picture.dtype == np.uint8 and picture.shape[2] == 3
-    assert panels.px(400) < picture.shape[1] <= panels.px(700) and picture.shape[0] <= panels.px(450)
+    assert raster.px(400) < picture.shape[1] <= raster.px(700) and picture.shape[0] <= raster.px(450)
     assert np.array_equal(picture, views.picture(changed(look), method)), "the same look, the same picture"
     target = next(iter(look.network.heads))
-    other = {"layer": {"layer": "conv3"}, "channel": {"channel": 4}, "face": {"face": 7}, "class": {"target": target, "label": 0}}
+    other = {
+        "layer": {"layer": "conv3"},
+        "channel": {"channel": 4},
+        "face": {"face": 7},
+        "class": {"target": target, "label": 0},
+    }
     for what, change in other.items():
         if what == "class" and look.explained()[1] == 0:
             change = {"target": target, "label": 1}
@@ -55,21 +62,29 @@ def test_slow_views_tell_how_far_they_are_and_find_things_once(looks):
 def test_a_prediction_shows_what_predict_says(looks):
     look = looks["emotion"]
     said = training.predict(look.network, look.image[None], mirror=True)["emotion"][0]
-    assert look.explained() == ("emotion", int(said.argmax()), look.about["classes"]["emotion"][said.argmax()])
-    bars = panels.bars(dict(zip(look.about["classes"]["emotion"], said)), panels.px(300), "emotion", row=18)
+    assert look.explained() == (
+        "emotion",
+        int(said.argmax()),
+        look.about["classes"]["emotion"][said.argmax()],
+    )
+    bars = raster.bars(dict(zip(look.about["classes"]["emotion"], said)), raster.px(300), "emotion", row=18)
     assert np.array_equal(views.prediction(look)[-bars.shape[0] :], bars)
 
 
 def test_covered_regions_say_when_the_answer_changes(looks):
     look = looks["emotion"]
-    images = np.stack([look.image, *(saliency.cover(look.image, region) for region in saliency.REGIONS.values())])
+    images = np.stack(
+        [look.image, *(saliency.cover(look.image, region) for region in saliency.REGIONS.values())]
+    )
     answers = training.predict(look.network, images, mirror=True)["emotion"].argmax(1)
-    picture, side = views.covered(look), panels.px(views.WIDTH / 4 - 10)
-    tile = (picture.shape[0] - panels.px(10)) // 2
+    picture, side = views.covered(look), raster.px(views.WIDTH / 4 - 10)
+    tile = (picture.shape[0] - raster.px(10)) // 2
     for i, answer in enumerate(answers):
-        corner = picture[(i // 4) * (tile + panels.px(10)) :, (i % 4) * (side + panels.px(10)) :][:tile, :side]
-        words = corner[-panels.px(12) :]
-        assert ((np.abs(words.astype(int) - panels.SECOND).max(2) < 40).sum() > 5) == (answer != answers[0])
+        corner = picture[(i // 4) * (tile + raster.px(10)) :, (i % 4) * (side + raster.px(10)) :][
+            :tile, :side
+        ]
+        words = corner[-raster.px(12) :]
+        assert ((np.abs(words.astype(int) - raster.SECOND).max(2) < 40).sum() > 5) == (answer != answers[0])
 
 
 def test_a_tile_of_a_colour_filter_has_its_colours():

@@ -14,7 +14,7 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from labkit import camera, detect, evaluation, follow, panels, runs, synthetic, views
+from labkit import camera, detect, evaluation, follow, raster, running, runs, synthetic, views
 from labkit.figures import bars
 from labkit.widgets import camera as webcam
 from labkit.widgets import explorer, puppet, still
@@ -69,7 +69,9 @@ def test_networks_say_live_what_they_see_and_where_they_look(networks):
     shown = widget._repr_mimebundle_()[0]
     picture = decode(base64.b64decode(shown["image/png"]))
     assert "application/vnd.jupyter.widget-view+json" in shown
-    assert np.array_equal(picture[: panels.px(puppet.SIZE), : panels.px(puppet.SIZE)][5, 5], decode(widget.face.value)[4, 4])
+    assert np.array_equal(
+        picture[: raster.px(puppet.SIZE), : raster.px(puppet.SIZE)][5, 5], decode(widget.face.value)[4, 4]
+    )
 
 
 # the explorer
@@ -83,7 +85,9 @@ def open_explorer(networks):
         return networks[name]
 
     def make(names=("emotion", "smile", "broken"), **options):
-        return explorer.Explorer(list(names), load, lambda about: evaluation.read_faces("builtin", about, n=12), **options)
+        return explorer.Explorer(
+            list(names), load, lambda about: evaluation.read_faces("builtin", about, n=12), **options
+        )
 
     return make
 
@@ -113,7 +117,9 @@ def test_the_controls_follow_the_network_and_the_layer(open_explorer):
     assert (widget.channel.value, widget.channel.max) == (63, 63)
     widget.network.value = "smile"
     assert [label for label, _ in widget.label.options] == [explorer.PREDICTED, "not smiling", "smiling"]
-    assert widget.look().about["size"] == 64 and np.array_equal(shown(widget), views.picture(widget.look(), "activations"))
+    assert widget.look().about["size"] == 64 and np.array_equal(
+        shown(widget), views.picture(widget.look(), "activations")
+    )
     widget.method.value = "gradient"
     widget.label.value = ("smile", 0)
     assert widget.look().explained() == ("smile", 0, "not smiling")
@@ -187,7 +193,7 @@ def test_kept_networks_lists_the_published_ones_and_those_of_a_store(tmp_path, n
         "data": {"name": "builtin", "n": 40, "size": 64}, "split": {"kind": "random", "test": 0.5}, "model": "tiny",
         "targets": ["smile"], "config": {"epochs": 1},
     })  # fmt: skip
-    result, _ = runs.run(spec, store, progress=False)
+    result, _ = running.run(spec, store, progress=False)
     choices = evaluation.kept_networks(store)
     label = f"tiny, builtin, seed 0 ({result.key[:8]})"
     assert list(choices) == ["emotion", "smile", label]
@@ -202,7 +208,9 @@ def test_kept_networks_lists_the_published_ones_and_those_of_a_store(tmp_path, n
 
 def test_flip_shows_one_state_at_a_time_without_a_script():
     picture = np.full((30, 60, 3), 200, np.uint8)
-    page = still.Flip({"first": picture, "a <b> & c": picture // 2, "figure": bars({"a": 1}, "x")})._repr_html_()
+    page = still.Flip(
+        {"first": picture, "a <b> & c": picture // 2, "figure": bars({"a": 1}, "x")}
+    )._repr_html_()
     assert page.count('type="radio"') == 3 and page.count(" checked>") == 1 and "<script" not in page
     assert "a &lt;b&gt; &amp; c" in page and "<b>" not in page
     kinds = re.findall(r'src="data:image/(\w+);base64,([^"]+)" width="(\d+)"', page)
@@ -228,7 +236,11 @@ def camera_widget(networks, monkeypatch):
     monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
 
     def receive(kind, *buffers, **content):
-        widget._msg_callbacks(widget, {"kind": kind, "run": 1, "id": len(sent), "seconds": len(sent) / 25} | content, list(buffers))
+        widget._msg_callbacks(
+            widget,
+            {"kind": kind, "run": 1, "id": len(sent), "seconds": len(sent) / 25} | content,
+            list(buffers),
+        )
 
     return widget, sent, receive
 
@@ -244,8 +256,14 @@ def test_a_frame_is_answered_with_faces_as_the_watcher_sees_them(camera_widget, 
         receive("frame", jpeg(frame))
     watcher = follow.Watcher(networks)
     expected = [webcam.answer(decode(bytes(jpeg(frame))), i / 25, watcher) for i, frame in enumerate(frames)]
-    assert [(content["id"], content["run"], content["width"]) for content, _ in sent] == [(0, 1, 640), (1, 1, 640), (2, 1, 640)]
-    assert [len(content["faces"]) for content, _ in sent] == [0, 2, 2], "faces are shown from the second frame on"
+    assert [(content["id"], content["run"], content["width"]) for content, _ in sent] == [
+        (0, 1, 640),
+        (1, 1, 640),
+        (2, 1, 640),
+    ]
+    assert [len(content["faces"]) for content, _ in sent] == [0, 2, 2], (
+        "faces are shown from the second frame on"
+    )
     for (content, _), wanted in zip(sent, expected):
         for face, other in zip(content["faces"], wanted["faces"]):
             assert face["number"] == other["number"] and np.allclose(face["box"], other["box"], atol=10)
@@ -257,7 +275,9 @@ def test_what_is_no_jpeg_is_refused_with_a_sentence(camera_widget):
     receive("frame", memoryview(b"no picture"))
     receive("frame", memoryview(bytes(webcam.LARGEST + 1)))
     receive("frame")
-    assert [content["error"] for content, _ in sent] == ["The kernel received a frame that is no JPEG picture."] * 3
+    assert [content["error"] for content, _ in sent] == [
+        "The kernel received a frame that is no JPEG picture."
+    ] * 3
 
 
 def test_no_frame_is_kept(camera_widget, monkeypatch):
@@ -310,13 +330,19 @@ def test_one_model_alone_or_all_together(camera_widget):
     widget.chosen = "emotion"
     for _ in range(2):
         receive("film")
-    assert {len(face["lines"]) for face in sent[1][0]["faces"]} == {1} and list(widget.watcher.networks) == ["emotion"]
+    assert {len(face["lines"]) for face in sent[1][0]["faces"]} == {1} and list(widget.watcher.networks) == [
+        "emotion"
+    ]
 
 
 def test_without_a_kernel_the_camera_shows_an_annotated_frame(networks):
     bundle, size = webcam.Camera(networks)._repr_mimebundle_()
     picture = decode(base64.b64decode(bundle["image/png"]))
-    assert picture.shape == (480, 640, 3) and "application/vnd.jupyter.widget-view+json" in bundle and size["image/png"]["width"] > 400
+    assert (
+        picture.shape == (480, 640, 3)
+        and "application/vnd.jupyter.widget-view+json" in bundle
+        and size["image/png"]["width"] > 400
+    )
     assert (np.abs(picture.astype(int) - camera.COLOURS[0]).max(2) < 10).sum() > 500
 
 

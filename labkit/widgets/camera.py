@@ -18,7 +18,10 @@ LARGEST = 2_000_000  # bytes of a frame: camera.js sends some 50,000
 def answer(frame: np.ndarray, seconds: float, watcher) -> dict:
     """What the browser needs to draw of a frame, uint8 (H, W, 3): `width` and `faces`, each with its number, box, problem and lines."""
     seen = watcher.watch(frame, seconds)
-    faces = [{"number": s.number, "box": s.face.box, "problem": s.problem, "lines": camera.bar_lines(s)} for s in seen]
+    faces = [
+        {"number": s.number, "box": s.face.box, "problem": s.problem, "lines": camera.bar_lines(s)}
+        for s in seen
+    ]
     return {"width": frame.shape[1], "faces": faces}
 
 
@@ -31,7 +34,10 @@ class Camera(Still, anywidget.AnyWidget):
     chosen = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, networks: dict):
-        self.networks, self.lock = networks, threading.Lock()  # JupyterLab hands messages to several threads of the kernel
+        self.networks, self.lock = (
+            networks,
+            threading.Lock(),
+        )  # JupyterLab hands messages to several threads of the kernel
         together = " + ".join(networks)
         super().__init__(choices=[together, *networks] if len(networks) > 1 else [together], chosen=together)
         self.begin()

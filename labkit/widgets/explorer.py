@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import ipywidgets as widgets
 import numpy as np
 
-from labkit import devices, explain, panels, views
+from labkit import devices, explain, raster, views
 from labkit.widgets.still import Still, show
 
 PREDICTED = "what is predicted"
@@ -36,18 +36,25 @@ class Explorer(Still, widgets.Box):
         self.silent = False  # while one change sets several controls
         wide = {"width": "300px"}
         self.network = widgets.Dropdown(options=networks, description="model", layout=wide)
-        self.method = widgets.Dropdown(options=list(views.VIEWS), value=method, description="method", layout=wide)
+        self.method = widgets.Dropdown(
+            options=list(views.VIEWS), value=method, description="method", layout=wide
+        )
         self.layer = widgets.SelectionSlider(options=["conv1"], description="layer", layout=wide)
         self.channel = widgets.IntSlider(description="channel", max=0, layout=wide)
         self.face = widgets.IntSlider(description="face", max=0, layout=wide)
         self.label = widgets.Dropdown(options=[PREDICTED], description="class", layout=wide)
-        self.prediction, self.picture = (widgets.Image(layout={"max_width": "100%", "margin": "0"}) for _ in range(2))
+        self.prediction, self.picture = (
+            widgets.Image(layout={"max_width": "100%", "margin": "0"}) for _ in range(2)
+        )
         self.progress = widgets.FloatProgress(max=1.0, layout={"width": "220px"})
         self.stop = widgets.Button(description="stop", icon="stop", layout={"width": "80px"})
         self.status = widgets.HTML()
         self.controls = [self.network, self.method, self.layer, self.channel, self.face, self.label]
         bar = widgets.HBox([self.progress, self.stop, self.status])
-        parts = [widgets.VBox([*self.controls, self.prediction]), widgets.VBox([self.picture, bar], layout={"max_width": "100%"})]
+        parts = [
+            widgets.VBox([*self.controls, self.prediction]),
+            widgets.VBox([self.picture, bar], layout={"max_width": "100%"}),
+        ]
         super().__init__(parts, layout={"flex_flow": "row wrap", "grid_gap": "8px 20px"})
         self._observe()
         self._choose_network()
@@ -64,7 +71,9 @@ class Explorer(Still, widgets.Box):
         self.layer.observe(call(self._choose_layer), "value")
         for control in (self.method, self.channel, self.face, self.label):
             control.observe(call(self._draw), "value")
-        self.face.observe(call(self._draw_prediction), "value")  # after the picture, which is what one waits for
+        self.face.observe(
+            call(self._draw_prediction), "value"
+        )  # after the picture, which is what one waits for
         self.stop.on_click(call(lambda: self._end_work("stopped")))
 
     def look(self) -> views.Look:
@@ -73,13 +82,15 @@ class Explorer(Still, widgets.Box):
         if self.looked is None or self.looked[0] != key:
             target, label = self.label.value if self.label.value != PREDICTED else ("", 0)
             *subject, found = self.loaded[self.shown]  # network, about, faces
-            look = views.Look(*subject, self.face.value, self.layer.value, self.channel.value, target, label, found)
+            look = views.Look(
+                *subject, self.face.value, self.layer.value, self.channel.value, target, label, found
+            )
             self.looked = key, look
         return self.looked[1]
 
     def still(self) -> np.ndarray:
         look = self.look()
-        return panels.beside(views.prediction(look), views.picture(look, self.method.value), gap=24)
+        return raster.beside(views.prediction(look), views.picture(look, self.method.value), gap=24)
 
     def _choose_network(self) -> None:
         name = self.network.value
@@ -88,7 +99,11 @@ class Explorer(Still, widgets.Box):
         self.shown = name
         network, about, faces, _ = self.loaded[name]
         several = len(about["classes"]) > 1
-        classes = [(f"{t}: {c}" if several else c, (t, i)) for t, names in about["classes"].items() for i, c in enumerate(names)]
+        classes = [
+            (f"{t}: {c}" if several else c, (t, i))
+            for t, names in about["classes"].items()
+            for i, c in enumerate(names)
+        ]
         self.silent = True
         self.layer.options = list(explain.layers(network))
         self.label.options = [(PREDICTED, PREDICTED), *classes]
@@ -132,7 +147,12 @@ class Explorer(Still, widgets.Box):
             return
         self._end_work()
         view, look, method = views.VIEWS[self.method.value], self.look(), self.method.value
-        for control, use in ((self.layer, "layer"), (self.channel, "channel"), (self.face, "face"), (self.label, "class")):
+        for control, use in (
+            (self.layer, "layer"),
+            (self.channel, "channel"),
+            (self.face, "face"),
+            (self.label, "class"),
+        ):
             control.disabled = use != "face" and use not in view.uses
         if view.slow:
             self.stopped.clear()

@@ -6,8 +6,8 @@ import threading
 import ipywidgets as widgets
 import numpy as np
 
-from labkit import devices, panels, pictures, synthetic, views
-from labkit.faces import FaceSet
+from labkit import devices, raster, synthetic, views
+from labkit.faces import FaceSet, resize
 from labkit.widgets.still import Still, show
 
 METHODS = ("Grad-CAM", "gradient")  # those that are fast enough for live pictures
@@ -25,9 +25,13 @@ def reactions(face: np.ndarray, networks: dict, method: str = METHODS[0]) -> np.
     face in the size and colours that it takes."""
     shown = []
     for network, about in networks.values():
-        faces = FaceSet(pictures.resize(face, about["size"])[None])
-        shown.append(views.reaction(views.Look(network, about, faces if about["channels"] == 3 else faces.grey()), method))
-    return panels.below(*shown, gap=14)
+        faces = FaceSet(resize(face, about["size"])[None])
+        shown.append(
+            views.reaction(
+                views.Look(network, about, faces if about["channels"] == 3 else faces.grey()), method
+            )
+        )
+    return raster.below(*shown, gap=14)
 
 
 class Puppet(Still, widgets.Box):
@@ -42,10 +46,14 @@ class Puppet(Still, widgets.Box):
         self.lock = threading.Lock()  # JupyterLab hands messages to several threads of the kernel
         self.silent = False  # while a button sets all sliders: draw once, not fifteen times
         self.sliders = {
-            name: widgets.FloatSlider(description=f"{name} {meaning}", max=1.0, step=0.05, style=WIDE, layout={"width": "334px"})
+            name: widgets.FloatSlider(
+                description=f"{name} {meaning}", max=1.0, step=0.05, style=WIDE, layout={"width": "334px"}
+            )
             for name, meaning in synthetic.ACTION_UNITS.items()
         }
-        self.buttons = [widgets.Button(description=emotion, layout={"width": "80px"}) for emotion in synthetic.EMOTIONS]
+        self.buttons = [
+            widgets.Button(description=emotion, layout={"width": "80px"}) for emotion in synthetic.EMOTIONS
+        ]
         self.method = widgets.Dropdown(options=METHODS, description="looks at", layout={"width": "260px"})
         self.face = widgets.Image(width=SIZE, height=SIZE)
         self.live = widgets.Image(layout={"max_width": "100%", "margin": "0"})
@@ -70,7 +78,7 @@ class Puppet(Still, widgets.Box):
 
     def _draw(self) -> None:
         drawn = face(self.identity, self.action_units())
-        self.face.value = panels.png(drawn)
+        self.face.value = raster.png(drawn)
         if self.networks:
             with devices.one_thread():
                 show(self.live, reactions(drawn, self.networks, self.method.value))
@@ -87,5 +95,9 @@ class Puppet(Still, widgets.Box):
 
     def still(self) -> np.ndarray:
         drawn = face(self.identity, self.action_units())
-        picture = panels.enlarged(drawn, panels.px(SIZE), smooth=True)
-        return panels.beside(picture, reactions(drawn, self.networks, self.method.value)) if self.networks else picture
+        picture = raster.enlarged(drawn, raster.px(SIZE), smooth=True)
+        return (
+            raster.beside(picture, reactions(drawn, self.networks, self.method.value))
+            if self.networks
+            else picture
+        )

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from labkit import panels
+from labkit import raster
 
 SHOWN = itertools.count(1)  # how many were shown by this process
 STYLE = """
@@ -26,14 +26,14 @@ STYLE = """
 
 
 def as_file(picture: np.ndarray | Figure) -> tuple[str, bytes, int]:
-    """(kind, bytes, width on the page) of what `labkit.panels` or `labkit.figures` draws. A panel becomes WebP, since a page holds
+    """(kind, bytes, width on the page) of what `labkit.raster` or `labkit.figures` draws. A panel becomes WebP, since a page holds
     dozens of them and PNG would take several times as much."""
     if isinstance(picture, Figure):
         file = io.BytesIO()
         picture.savefig(file, format="png", dpi=150)
         return "png", file.getvalue(), round(picture.get_figwidth() * 100)
     webp = cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 90])[1].tobytes()
-    return "webp", webp, round(picture.shape[1] / panels.SCALE)
+    return "webp", webp, round(picture.shape[1] / raster.SCALE)
 
 
 class Flip:
@@ -59,17 +59,19 @@ class Flip:
 
 
 class Still:
-    """Put in front of a widget class: where the widget cannot be shown, its `still()` is, uint8 (H, W, 3) of `labkit.panels`."""
+    """Put in front of a widget class: where the widget cannot be shown, its `still()` is, uint8 (H, W, 3) of `labkit.raster`."""
 
     def _repr_mimebundle_(self, **options):
         picture = self.still()
         bundle = super()._repr_mimebundle_(**options)
-        bundle = bundle[0] if isinstance(bundle, tuple) else bundle  # with its metadata, as anywidget gives it
-        bundle = bundle | {"image/png": base64.b64encode(panels.png(picture)).decode()}
-        return bundle, {"image/png": {"width": round(picture.shape[1] / panels.SCALE)}}
+        bundle = (
+            bundle[0] if isinstance(bundle, tuple) else bundle
+        )  # with its metadata, as anywidget gives it
+        bundle = bundle | {"image/png": base64.b64encode(raster.png(picture)).decode()}
+        return bundle, {"image/png": {"width": round(picture.shape[1] / raster.SCALE)}}
 
 
 def show(image, picture: np.ndarray) -> None:
-    """Show a picture of `labkit.panels` in an `ipywidgets.Image`, as large as it is on the page, with one message."""
+    """Show a picture of `labkit.raster` in an `ipywidgets.Image`, as large as it is on the page, with one message."""
     with image.hold_sync():
-        image.width, image.value = str(round(picture.shape[1] / panels.SCALE)), panels.png(picture)
+        image.width, image.value = str(round(picture.shape[1] / raster.SCALE)), raster.png(picture)

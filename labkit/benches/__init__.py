@@ -1,0 +1,1 @@
+"""Behind `labkit.bench`: what is measured in a browser, and the browser."""

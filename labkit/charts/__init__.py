@@ -1,0 +1,1 @@
+"""Behind `labkit.figures`: the charts, by what they show."""

@@ -1,0 +1,1 @@
+"""Behind `labkit.synthetic`: what a built-in face is made of and how it is painted."""

@@ -1,0 +1,150 @@
+"""What is written of a film: the annotated video, a table with a line a face and frame, and a timeline."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from labkit import figures
+from labkit.filming.sources import quietly
+from labkit.follow import Seen
+
+WRITERS = {".webm": "VP80", ".mp4": "vp09"}  # what OpenCV's wheel writes and browsers play
+
+
+def row(frame: int, seconds: float, one: Seen) -> dict:
+    """A line of the table: whose face, where, and what is said of it, as `labkit.follow` smooths it; nothing where nothing is said. A
+    target of two classes has the second one's probability; others have the label and its probability."""
+    values = {"frame": frame, "seconds": round(seconds, 3), "face": one.number}
+    values |= dict(zip(("x", "y", "width", "height"), (round(v, 1) for v in one.face.box)))
+    for target, classes in one.probabilities.items():
+        if len(classes) == 2:
+            values[target] = round(list(classes.values())[1], 4)
+        else:
+            values |= {target: one.said[target], f"{target}_probability": round(classes[one.said[target]], 4)}
+    return values
+
+
+def changes(last: dict, seen: list[Seen], seconds: float) -> list[dict]:
+    """The labels that are other than the last ones, (number, target) -> label, as `seconds, face, target, before, after`; brings `last`
+    up to date."""
+    found = []
+    for one in seen:
+        for target, said in one.said.items():
+            before = last.get((one.number, target), said)
+            if before != said:
+                found.append(
+                    {
+                        "seconds": seconds,
+                        "face": one.number,
+                        "target": target,
+                        "before": before,
+                        "after": said,
+                    }
+                )
+            last[one.number, target] = said
+    return found
+
+
+def columns(networks: dict) -> list[str]:
+    """The columns of the table for these networks, in their order."""
+    names = ["frame", "seconds", "face", "x", "y", "width", "height"]
+    for _, about in networks.values():
+        for target, classes in about["classes"].items():
+            names += [target] if len(classes) == 2 else [target, f"{target}_probability"]
+    return names
+
+
+def check_out(out: Path) -> None:
+    """Raise ValueError for an ending that browsers do not play, FileNotFoundError for a folder that does not exist."""
+    if out.suffix not in WRITERS:
+        raise ValueError(f"out '{out}': expected a name that ends with {' or '.join(WRITERS)}")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"out '{out}': there is no folder {out.parent}")
+
+
+class Recording:
+    """Writes OUT, the annotated video, and beside it OUT's name with .csv, a line a face and frame, and .png, the timeline. Each has a
+    temporary name until the end of the `with` block, also where that ends with an error: what came until then is kept. Where no frame
+    came, or no face for a timeline, there is no such file.
+
+    rows: the table; changes: the moments in which a label changed, `seconds, face, target, before, after`; frames: how many; files:
+    what was written, at the end."""
+
+    def __init__(self, out: Path, networks: dict, rate: float, name: str):
+        check_out(out)
+        self.out, self.rate, self.name, self.columns = out, rate, name, columns(networks)
+        self.video, self.csv = (out.with_name(f".{out.stem}.part{ending}") for ending in (out.suffix, ".csv"))
+        self.rows, self.changes, self.files, self.frames, self.written, self.said, self.writer = (
+            [],
+            [],
+            [],
+            0,
+            0,
+            {},
+            None,
+        )
+
+    def __enter__(self) -> "Recording":
+        self.file = self.csv.open("w", newline="", encoding="utf-8")
+        self.table = csv.DictWriter(self.file, self.columns)
+        self.table.writeheader()
+        return self
+
+    def add(self, page: np.ndarray, seconds: float, seen: list[Seen]) -> None:
+        """The next frame, annotated, and what was seen in it."""
+        if self.writer is None:
+            self.size = page.shape[1], page.shape[0]
+            with quietly():
+                self.writer = cv2.VideoWriter(
+                    str(self.video), cv2.VideoWriter.fourcc(*WRITERS[self.out.suffix]), self.rate, self.size
+                )
+            if not self.writer.isOpened():
+                raise ValueError(
+                    f"{self.out}: OpenCV here cannot write this video ({WRITERS[self.out.suffix]})"
+                )
+        picture = cv2.cvtColor(fitted(page, self.size), cv2.COLOR_RGB2BGR)
+        while self.written < seconds * self.rate + 0.5:
+            self.writer.write(
+                picture
+            )  # more than once where a camera gave fewer frames than it promised, so that time runs true
+            self.written += 1
+        new = [row(self.frames, seconds, one) for one in seen]
+        self.table.writerows(new)
+        self.rows += new
+        self.changes += changes(self.said, seen, seconds)
+        self.frames += 1
+
+    def __exit__(self, *error) -> None:
+        self.file.close()
+        if self.writer:
+            self.writer.release()
+        if not self.written:
+            self.csv.unlink()
+            self.video.unlink(missing_ok=True)
+            return
+        table, timeline = self.out.with_suffix(".csv"), self.out.with_suffix(".png")
+        self.video.replace(self.out)
+        self.csv.replace(table)
+        timeline.unlink(missing_ok=True)  # of another film
+        self.files = [self.out, table]
+        if self.rows:
+            figures.write(figures.timeline(self.rows, self.changes, self.name), timeline)
+            self.files.append(timeline)
+
+
+def fitted(page: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture as large as fits into (width, height), in the middle of a dark one of that size."""
+    if page.shape[1::-1] == tuple(size):
+        return page
+    share = min(size[0] / page.shape[1], size[1] / page.shape[0])
+    small = cv2.resize(
+        page,
+        (max(1, int(page.shape[1] * share)), max(1, int(page.shape[0] * share))),
+        interpolation=cv2.INTER_AREA,
+    )
+    whole = np.full((size[1], size[0], 3), 20, np.uint8)
+    y, x = (whole.shape[0] - small.shape[0]) // 2, (whole.shape[1] - small.shape[1]) // 2
+    whole[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return whole

@@ -1,0 +1,172 @@
+"""Where frames come from: cameras, videos, folders of pictures, and a film of drawn faces. Frames are uint8 (H, W, 3), RGB."""
+
+import itertools
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from labkit import synthetic
+
+PICTURES = (".jpg", ".jpeg", ".png")
+FILM = "builtin"
+FILM_RATE = 25.0
+FASTEST = 240.0  # frames a second; what browsers record has no steady rate and claims a thousand
+
+
+@contextmanager
+def quietly():
+    """OpenCV's video libraries print to standard error, past Python, about things that labkit itself reports: leave that out."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@dataclass
+class Source:
+    """Where frames come from. frames: (frame, seconds) pairs; n: how many, None where nobody knows; rate: frames a second; name: for
+    the reader; still: pictures that have nothing to do with each other."""
+
+    frames: Iterable[tuple[np.ndarray, float]]
+    n: int | None
+    rate: float
+    name: str
+    still: bool = False
+
+
+def open_source(source: str | int) -> Source:
+    """A camera by its number ("0"), a video file, a folder of pictures, or "builtin": drawn faces as an endless film. Raises OSError
+    where it cannot be opened; its frames raise OSError where a camera breaks off."""
+    text = str(source)
+    if text == FILM:
+        return Source(film(), None, FILM_RATE, FILM)
+    if text.isdigit():
+        return _camera(int(text))
+    path = Path(text)
+    if path.is_dir():
+        return _folder(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"source '{text}': expected the number of a camera, a video file, a folder of pictures, or {FILM}"
+        )
+    return _video(path)
+
+
+def camera_or_film(say: Callable[[str], None]) -> Source:
+    """The first camera; where there is none the film, and `say` is told."""
+    try:
+        return open_source(0)
+    except OSError as error:
+        say(f"{error}. Playing built-in faces.")
+        return open_source(FILM)
+
+
+def _camera(number: int) -> Source:
+    with quietly():
+        capture = cv2.VideoCapture(number)
+        works = capture.isOpened() and capture.read()[0]
+    if not works:
+        capture.release()
+        raise OSError(
+            f"camera {number}: not there, used by another program, or not allowed; --source {FILM} needs none"
+        )
+
+    def frames():
+        start = time.perf_counter()
+        try:
+            for i in itertools.count():
+                taken, frame = capture.read()
+                if not taken:
+                    raise OSError(
+                        f"camera {number}: no picture after {i} frames; it was unplugged, or another program took it"
+                    )
+                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), time.perf_counter() - start
+        finally:
+            capture.release()
+
+    return Source(frames(), None, capture.get(cv2.CAP_PROP_FPS) or 30.0, f"camera {number}")
+
+
+def _video(path: Path) -> Source:
+    with quietly():
+        capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise OSError(f"{path}: not a video that OpenCV can read")
+    n, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
+    if not 0 < rate <= FASTEST:
+        n, rate = 0, FILM_RATE
+
+    def frames():
+        at = 0.0
+        try:
+            for i in itertools.count():
+                taken, frame = capture.read()
+                if not taken:
+                    if i == 0:
+                        raise OSError(f"{path}: holds no picture that OpenCV can read")
+                    return
+                named = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                at = (
+                    named if named > at else at + (i > 0) / rate
+                )  # not every file names the times of its frames
+                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), at
+        finally:
+            capture.release()
+
+    return Source(frames(), n if n > 0 else None, rate, path.name)
+
+
+def _folder(path: Path) -> Source:
+    from labkit import datasets
+
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
+    if not files:
+        raise FileNotFoundError(f"{path}: expected pictures ({', '.join(PICTURES)}), found none")
+
+    def frames():
+        for i, file in enumerate(files):
+            try:
+                yield datasets.decode(file.read_bytes(), 3), float(i)
+            except ValueError as error:
+                raise OSError(f"{file}: {error}") from error
+
+    return Source(frames(), len(files), 1.0, path.name, still=True)
+
+
+def film(seed: int = 0) -> Iterator[tuple[np.ndarray, float]]:
+    """An endless film of two drawn people who go through the emotions: frames of 640x480 and their seconds."""
+    people = [synthetic.sample_identity(np.random.default_rng([seed, i])) for i in (3, 8)]
+    for i in itertools.count():
+        yield film_frame(people, i / FILM_RATE), i / FILM_RATE
+
+
+def film_frame(people: list, seconds: float) -> np.ndarray:
+    """Two windows of a video call: each person shows an emotion for two seconds, then the next, and moves the head a little."""
+    frame = np.full((480, 640, 3), (34, 40, 50), np.uint8)
+    for i, person in enumerate(people):
+        turn = (seconds + 3.3 * i) / 2
+        names = [synthetic.EMOTIONS[(3 * (int(turn) + k) + 2 * i) % len(synthetic.EMOTIONS)] for k in (0, 1)]
+        before, now = (synthetic.PROTOTYPES[name][0] for name in names)
+        share = min(1.0, 3 * (turn % 1))
+        units = {
+            name: (1 - share) * before.get(name, 0) + share * now.get(name, 0) for name in {**before, **now}
+        }
+        sway = math.sin(0.9 * seconds + 2 * i)
+        parameters = synthetic.FaceParameters(
+            person, units, yaw=0.15 * sway, zoom=0.85, shift=(0.05 * sway, 0.02 * math.cos(seconds))
+        )
+        frame[112:368, 40 + 304 * i : 296 + 304 * i] = synthetic.draw(parameters, 256)
+    return frame

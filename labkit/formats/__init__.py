@@ -1,0 +1,1 @@
+"""Behind `labkit.datasets`: one reader a format, archives, decoding, the cache."""

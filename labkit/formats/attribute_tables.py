@@ -1,0 +1,286 @@
+"""Tables of face attributes: this project's own CSV, makesense.ai's two CSV exports, CelebA's attribute list.
+
+`parse` turns the text of any of them into class indices, image by image; `find_pictures` says where their
+pictures lie.
+
+own:        `name,wrinkles,freckles,glasses,hair_colour,hair_top,not_human`, a row an image; a class index or
+            name in each column, empty or -1 where not labelled. Columns may be missing, others may stand
+            beside them.
+makesense:  boxes, `label,x,y,width,height,image,image width,image height` with or without column names, or
+            tags, `image,"[label,label]"`. A label is written `hair_colour=brown`; `brown`, `glasses` and
+            `no glasses` are understood too. What an image has no label for is not labelled: a tool that only
+            adds labels cannot say "no".
+CelebA:     `list_attr_celeba.txt` (a count, 40 names, then 1 or -1 each) or the same as `.csv`.
+"""
+
+import csv
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from labkit.faces import UNLABELLED
+from labkit.formats import decoding
+from labkit.labels import ATTRIBUTES, NO_YES
+
+CELEBA_SPLITS = {"0": "train", "1": "validation", "2": "test"}
+CELEBA_HAIR = {
+    "Black_Hair": "black",
+    "Blond_Hair": "blond",
+    "Brown_Hair": "brown",
+    "Gray_Hair": "grey",
+    "Bald": "bald",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What `parse` finds in a table.
+
+    Attributes:
+        layout: which form of table it is, as `layout_of` names it.
+        names: of N images in the table's order.
+        targets, classes: as in `FaceSet`.
+        notes: for people.
+    """
+
+    layout: str
+    names: list[str]
+    targets: dict[str, np.ndarray]
+    classes: dict[str, tuple[str, ...]]
+    notes: list[str] = field(default_factory=list)
+
+
+def layout_of(text) -> str | None:
+    """Which form of table `text` is; its first lines are enough.
+
+    Returns:
+        "own", "makesense boxes", "makesense tags", "celeba", or None for none of them.
+    """
+    lines = [line for line in text.lstrip("\ufeff").splitlines()[:2] if line.strip()]
+    first = next(csv.reader(lines[:1]), [])
+    columns = [value.strip().lower() for value in first]
+    if any("Eyeglasses" in re.split(r"[,\s]+", line) for line in lines):
+        return "celeba"
+    if "name" in columns and set(columns) & set(ATTRIBUTES):
+        return "own"
+    is_box = len(columns) == 8 and all(re.fullmatch(r"-?\d+", value) for value in columns[1:5])
+    if is_box or columns[:2] == ["label_name", "bbox_x"]:
+        return "makesense boxes"
+    if len(first) == 2 and first[1].startswith("[") and first[1].endswith("]"):
+        return "makesense tags"
+    return None
+
+
+def parse(text, where) -> Table:
+    """The table in `text`; `where` names it in messages.
+
+    Raises:
+        ValueError: with line and rule, where it is not as stated above.
+    """
+    layout = layout_of(text)
+    if layout is None:
+        raise ValueError(
+            f"{where}: expected name,{','.join(ATTRIBUTES)}, "
+            "a CSV export of makesense.ai, or CelebA's attribute list"
+        )
+    return PARSERS[layout](text.lstrip("\ufeff"), where)
+
+
+def _own(text, where):
+    reader = csv.reader(text.splitlines())
+    columns = [column.strip().lower() for column in next(reader)]
+    used = [column for column in columns if column in ATTRIBUTES]
+    rows, labels = {}, []
+    for values in filter(None, reader):
+        line = f"{where} line {reader.line_num}"
+        if len(values) != len(columns):
+            raise ValueError(f"{line}: {len(values)} values, expected {len(columns)} ({','.join(columns)})")
+        row = dict(zip(columns, map(str.strip, values)))
+        name = row["name"]
+        if name in rows:
+            raise ValueError(f"{line}: '{name}' stood in line {rows[name]} already; keep one row an image")
+        rows[name] = reader.line_num
+        labels.append([_class_index(line, column, row[column]) for column in used])
+    labels = np.array(labels, np.int64).reshape(len(rows), len(used))
+    unused = [column for column in columns if column not in used and column != "name"]
+    notes = [f"columns not used: {', '.join(unused)}"] if unused else []
+    targets = dict(zip(used, labels.T.copy()))
+    return Table("own", list(rows), targets, {column: ATTRIBUTES[column] for column in used}, notes)
+
+
+def _class_index(where, attribute, text):
+    classes = ATTRIBUTES[attribute]
+    if text in ("", str(UNLABELLED)):
+        return UNLABELLED
+    if text.lower() in classes:
+        return classes.index(text.lower())
+    if text.isdecimal() and int(text) < len(classes):
+        return int(text)
+    choices = f"{', '.join(classes)}, or 0 to {len(classes) - 1}, or empty (not labelled)"
+    raise ValueError(f"{where}: {attribute} '{text}', expected {choices}")
+
+
+def _boxes(text, where):
+    rows = csv.reader(text.splitlines())
+    found = []
+    for values in filter(None, rows):
+        if len(values) != 8:
+            raise ValueError(
+                f"{where} line {rows.line_num}: {len(values)} values, "
+                "expected 8 (label,x,y,width,height,image,width,height)"
+            )
+        if values[0].strip().lower() != "label_name":
+            found.append((rows.line_num, values[5].strip(), values[0]))
+    return _from_labels("makesense boxes", found, where)
+
+
+def _tags(text, where):
+    rows = csv.reader(text.splitlines())
+    found = []
+    for values in filter(None, rows):
+        if len(values) != 2 or not re.fullmatch(r"\[.*\]", values[1].strip()):
+            raise ValueError(f'{where} line {rows.line_num}: expected image,"[label,label]"')
+        labels = values[1].strip()[1:-1].split(",")
+        found += [(rows.line_num, values[0].strip(), label) for label in labels]
+    return _from_labels("makesense tags", found, where)
+
+
+def _from_labels(layout, found, where):
+    """found: (line, image, label) of every label that stands in the export."""
+    meanings, images = _meanings(), {}
+    for line, image, label in found:
+        key = re.sub(r"\s*[=:]\s*", "=", label.strip().lower()).replace(" ", "_")
+        if key not in meanings:
+            raise ValueError(
+                f"{where} line {line}: label '{label}' for {image}, expected one of {', '.join(meanings)}"
+            )
+        attribute, value = meanings[key]
+        row = images.setdefault(image, dict.fromkeys(ATTRIBUTES, UNLABELLED))
+        if row[attribute] not in (UNLABELLED, value):
+            other = ATTRIBUTES[attribute][row[attribute]]
+            raise ValueError(f"{where} line {line}: {image} is labelled '{label}' and '{other}' at once")
+        row[attribute] = value
+    targets = {}
+    for attribute in ATTRIBUTES:
+        values = np.array([row[attribute] for row in images.values()], np.int64)
+        if (values != UNLABELLED).any():
+            targets[attribute] = values
+    return Table(layout, list(images), targets, {attribute: ATTRIBUTES[attribute] for attribute in targets})
+
+
+def _meanings():
+    """label -> (attribute, class index), for every way of writing one that can mean one thing only.
+
+    "bald" means two, a colour and a top, and does not stand alone.
+    """
+    meanings, plain = {}, {}
+    for attribute, classes in ATTRIBUTES.items():
+        for i, name in enumerate(classes):
+            meanings[f"{attribute}={name}"] = (attribute, i)
+            plain.setdefault(name, []).append((attribute, i))
+    meanings |= {name: said[0] for name, said in plain.items() if len(said) == 1}
+    for attribute, classes in ATTRIBUTES.items():
+        if classes == NO_YES:
+            meanings |= {attribute: (attribute, 1), f"no_{attribute}": (attribute, 0)}
+    return meanings
+
+
+def _celeba(text, where):
+    lines = [re.split(r"[,\s]+", line.strip()) for line in text.splitlines() if line.strip()]
+    stated = int(lines.pop(0)[0]) if len(lines[0]) == 1 and lines[0][0].isdecimal() else None
+    columns = [column for column in lines.pop(0) if column != "image_id"]
+    if missing := [column for column in (*CELEBA_HAIR, "Eyeglasses", "Wearing_Hat") if column not in columns]:
+        raise ValueError(f"{where}: has no column {', '.join(missing)}")
+    if stated not in (None, len(lines)):
+        raise ValueError(f"{where}: states {stated} images but has {len(lines)} rows; download it again")
+    for i, row in enumerate(lines):
+        if len(row) != len(columns) + 1 or not set(row[1:]) <= {"1", "-1"}:
+            raise ValueError(
+                f"{where}: row {i + 1} ('{row[0]}'): expected a name and {len(columns)} values, each 1 or -1"
+            )
+    yes = np.array([[value == "1" for value in row[1:]] for row in lines], bool)
+    yes = yes.reshape(len(lines), len(columns))
+    attributes = dict(zip(columns, yes.T))
+    hair = np.stack([attributes[column] for column in CELEBA_HAIR], axis=1)
+    targets = {
+        "glasses": attributes["Eyeglasses"].astype(np.int64),
+        # None of the five or several of them: the colour cannot be told.
+        "hair_colour": np.where(hair.sum(1) == 1, hair.argmax(1), UNLABELLED),
+        # CelebA knows hats and bald heads only: a scarf counts as hair or hat there.
+        "hair_top": np.where(attributes["Wearing_Hat"], 2, attributes["Bald"].astype(np.int64)),
+        "celeba": yes.astype(np.float32),
+    }
+    classes = {name: ATTRIBUTES[name] for name in ("glasses", "hair_colour", "hair_top")}
+    classes["celeba"] = tuple(columns)
+    return Table("celeba", [row[0] for row in lines], targets, classes)
+
+
+def find_pictures(files, table, names) -> list[str | None]:
+    """Where the pictures of a table lie.
+
+    A name is a path from the table's folder, or else that of one picture only.
+
+    Args:
+        files: `Files` of the pictures.
+        table: name of the table among them.
+        names: of pictures, as the table writes them.
+
+    Returns:
+        The member of `files` for each name; None = missing.
+
+    Raises:
+        ValueError: where several pictures have the name.
+    """
+    folder, by_name, found = table.rpartition("/")[0], {}, []
+    for member in files.ending(*decoding.ENDINGS):
+        by_name.setdefault(member.split("/")[-1], []).append(member)
+    for name in names:
+        path, same = f"{folder}/{name}".lstrip("/"), by_name.get(name.split("/")[-1], [])
+        if path in files.sizes:
+            found.append(path)
+        elif len(same) > 1:
+            raise ValueError(
+                f"{table}: '{name}' may be {same[0]} or {same[1]}; write the path from the table's folder"
+            )
+        else:
+            found.append(same[0] if same else None)
+    return found
+
+
+def celeba_columns(files, names) -> dict[str, np.ndarray]:
+    """split and subjects of CelebA's images, where the tables of them are there.
+
+    Args:
+        files: `Files` with `list_eval_partition` and `identity_CelebA.txt`, either or neither.
+        names: of N images.
+
+    Returns:
+        Column -> str (N,).
+
+    Raises:
+        ValueError: where a table has no line for an image, or another split than 0, 1 or 2.
+    """
+    columns = {}
+    for table in files.ending("list_eval_partition.txt", "list_eval_partition.csv")[:1]:
+        values = _celeba_values(files, table, names, ", N = 0, 1 or 2", CELEBA_SPLITS)
+        columns["split"] = np.array([CELEBA_SPLITS[value] for value in values])
+    for table in files.ending("identity_celeba.txt")[:1]:
+        columns["subjects"] = np.array(_celeba_values(files, table, names))
+    return columns
+
+
+def _celeba_values(files, table, names, rule="", choices=None):
+    """What a table of `name value` says of each name; `choices`, where given, are all that it may say."""
+    values = {}
+    for line in files.text(table).splitlines():
+        if line.strip():
+            row = re.split(r"[,\s]+", line.strip())
+            values[row[0]] = row[-1]
+    for name in names:
+        if name not in values or (choices is not None and values[name] not in choices):
+            raise ValueError(f"{table}: expected a line '{name} N'{rule}, got {values.get(name)}")
+    return [values[name] for name in names]
+
+
+PARSERS = {"own": _own, "makesense boxes": _boxes, "makesense tags": _tags, "celeba": _celeba}

@@ -1,0 +1,234 @@
+"""An imported data set on disk: one `<view>.npy` of images a view, `labels.npz`, `about.json`.
+
+The folder is built beside its place and renamed at the end: a data set is there as a whole or not at all.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+
+import numpy as np
+
+from labkit import detect
+from labkit.faces import FaceSet, resize
+from labkit.formats import decoding
+
+# Raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes.
+VERSION = 2
+BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
+SPARE_BYTES = 32 * 2**20  # to be left free on the disk
+PARTS = ("names", "subjects", "split")  # what a FaceSet holds beside images and targets
+STALE_SECONDS = 24 * 3600  # what a killed import left behind is removed after this
+
+
+def evenly(count, most):
+    """Indices of `most` of `count` images, evenly spread: data sets may be sorted by label.
+
+    Raises:
+        ValueError: where `most` is below 1.
+    """
+    if most < 1:
+        raise ValueError(f"number of images: expected 1 or more, got {most}")
+    return np.linspace(0, count - 1, min(most, count)).round().astype(int)
+
+
+@contextmanager
+def in_place(data_dir, name, size):
+    """An empty folder to write to.
+
+    It takes the place of `data_dir`/`name` at the end of the block, or vanishes where that is broken off.
+
+    Args:
+        data_dir: the folder of all data sets, made where it is missing.
+        name: of the data set.
+        size: bytes that will be written, to be free on the disk.
+
+    Raises:
+        OSError: where `data_dir` cannot be written, its disk is full, or others keep writing to the place.
+    """
+    folder = data_dir / f".{name}-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        _remove_stale(data_dir, name)
+        free = shutil.disk_usage(data_dir).free
+        if free < size + SPARE_BYTES:
+            message = f"needs {size / 1e6:,.0f} MB in {data_dir.absolute()}, {free / 1e6:,.0f} MB are free"
+            raise OSError(errno.ENOSPC, message)
+        folder.mkdir()
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        message = f"cannot write to {data_dir.absolute()} ({error.strerror}); give another data_dir"
+        raise OSError(error.errno, message) from None
+    try:
+        yield folder
+        _take_place(folder, data_dir / name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_place(folder, place):
+    for _ in range(20):  # another process may put its own there between our two steps
+        try:
+            return os.rename(folder, place)
+        except OSError:
+            if place.exists() and not place.is_dir():
+                raise
+        old = folder.with_name(f"{folder.name}-old")
+        with suppress(FileNotFoundError):
+            os.rename(place, old)
+        shutil.rmtree(old, ignore_errors=True)
+    raise OSError(errno.EBUSY, f"{place} is being written by other processes; try again")
+
+
+def _remove_stale(data_dir, name):
+    for folder in data_dir.glob(f".{name}-*"):
+        with suppress(OSError):  # another process may remove it first
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def write(folder, title, reading, file, progress):
+    """Write what a reader found into `folder`.
+
+    Pictures are decoded a batch at a time, since photographs may be large.
+
+    Args:
+        folder: an empty one.
+        title: of the data set.
+        reading: what its reader found.
+        file: name of the download.
+        progress: True shows a progress bar.
+    """
+    lost, contents = _write_images(folder, title, reading, progress)
+    labels = {f"target_{target}": values for target, values in reading.targets.items()}
+    labels |= {part: getattr(reading, part) for part in PARTS if getattr(reading, part) is not None}
+    np.savez(folder / "labels.npz", **labels)
+    about = {
+        "version": VERSION,
+        "title": title,
+        "file": file,
+        "layout": reading.layout,
+        "classes": reading.classes,
+        "views": list(reading.views),
+        "faces_not_found": lost,
+        "notes": reading.notes,
+        "identities": {},
+        "fingerprints": {},
+    }
+    for view in reading.views:
+        about["identities"][view] = _identity(contents, view, view in reading.detected)
+        about["fingerprints"][view] = faces_of(folder, about, view, copy=False).fingerprint
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _write_images(folder, title, reading, progress):
+    """Write each view's images.
+
+    Returns the names of those without a face, and the sha256 of all that was read, in hexadecimal.
+    """
+    lost, contents = [], _digest_of_labels(reading)
+    with ExitStack() as stack:
+        streams = {}
+        for view, (size, channels) in reading.views.items():
+            streams[view] = stack.enter_context(open(folder / f"{view}.npy", "wb"))
+            shape = (len(reading.names), size, size, channels)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(streams[view], header)
+        for name, (images, found, digest) in zip(reading.names.tolist(), _rendered(title, reading, progress)):
+            if not found:
+                lost.append(name)
+            contents.update(digest)
+            for view, image in images.items():
+                streams[view].write(image.tobytes())
+    return lost, contents.hexdigest()
+
+
+def _digest_of_labels(reading):
+    """A sha256 that has seen all of a reading but its pictures."""
+    said = [reading.names.tolist(), reading.classes]
+    for part in PARTS:
+        values = getattr(reading, part)
+        said.append(False if values is None else values.tolist())
+    digest = hashlib.sha256(json.dumps(said).encode())
+    for target in sorted(reading.targets):
+        digest.update(target.encode() + np.ascontiguousarray(reading.targets[target]).tobytes())
+    return digest
+
+
+def _identity(contents, view, detected):
+    return hashlib.sha256(f"{contents} {view} {detect.CROP_VERSION if detected else 0}".encode()).hexdigest()
+
+
+def _rendered(title, reading, progress):
+    """Yield ({view: image}, whether a face was found, sha256 of the picture as downloaded) for each image in
+    order; pictures are decoded a batch at a time."""
+    if reading.images is not None:
+        for image in reading.images:
+            digest = hashlib.sha256(image.tobytes()).digest()
+            yield dict.fromkeys(reading.views, image), True, digest
+        return
+    from tqdm import tqdm
+
+    channels = next(iter(reading.views.values()))[1]
+
+    def render(name):
+        data = reading.files.read(name)
+        try:
+            return *reading.render(decoding.decode(data, channels)), hashlib.sha256(data).digest()
+        except ValueError as error:
+            raise ValueError(f"{reading.files.path}: {name}: {error}") from None
+
+    bar = tqdm(total=len(reading.pictures), desc=f"{title}: pictures", unit=" pictures", disable=not progress)
+    # Threads, since OpenCV computes outside Python's lock.
+    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(reading.pictures), BATCH):
+            for result in pool.map(render, reading.pictures[start : start + BATCH].tolist()):
+                yield result
+                bar.update()
+
+
+def faces_of(place, about, view, size=None, n=None, copy=True):
+    """The cached view as a `FaceSet`.
+
+    Args:
+        place: folder of the data set.
+        about: what its `about.json` says.
+        view: one of its views.
+        size: pixels a side; None = as cached.
+        n: at most so many images, evenly spread; None = all.
+        copy: False leaves the images on disk, to be read where they are used.
+
+    Raises:
+        ValueError: where the cache is damaged, or `n` below 1.
+    """
+    try:
+        images = np.load(place / f"{view}.npy", mmap_mode="r")
+        with np.load(place / "labels.npz") as archive:
+            labels = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{place}: the cache is damaged ({error}); import the data set again") from None
+    if n is not None:
+        chosen = evenly(len(images), n)
+        images, labels = images[chosen], {name: values[chosen] for name, values in labels.items()}
+    if size not in (None, images.shape[1]):
+        resized = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
+        for i, image in enumerate(images):
+            resized[i] = resize(image, size)
+        images = resized
+    targets = {}
+    for name, values in labels.items():
+        if name.startswith("target_"):
+            targets[name.removeprefix("target_")] = values
+    return FaceSet(
+        images=np.array(images) if copy and isinstance(images, np.memmap) else images,
+        targets=targets,
+        classes={name: tuple(classes) for name, classes in about["classes"].items()},
+        source=f"{about['title']}, {view}",
+        **{part: labels.get(part) for part in PARTS},
+    )

@@ -1,0 +1,142 @@
+"""CK+: photographs with a table of action units, or the small copy CK+48 with emotions."""
+
+import re
+from collections import namedtuple
+
+import numpy as np
+
+from labkit.formats import archives, decoding
+from labkit.formats.reading import Reading, WrongLayout, basenames, exactly, face_of, table_rows
+from labkit.labels import ACTION_UNITS, CK_EMOTIONS, HIGH_LEVEL, HIGH_LEVEL_OF
+
+PIXELS = 300  # the size of the published report's crops
+SMALL_PIXELS = 48
+UNITS = tuple(ACTION_UNITS)  # in the order of CK+'s table
+FRAME = re.compile(r"/(S\d{3})_(\d{3})_(\d{8})\.\w+$")
+# Of the table: line, subject, sequence, image number, action units (15,), emotion index, and the names that
+# its picture may have.
+Row = namedtuple("Row", "where subject sequence number units emotion names")
+
+
+def read(files, track=iter) -> Reading:
+    """CK+'s photographs with `data_labels.csv`, or the 48x48 copy CK+48 with or without it.
+
+    The table lies inside the folder or archive, or beside it. Photographs: one a row of the table, grey, the
+    face cropped to 300x300.
+
+    Returns:
+        A `Reading` with the targets high_level_emotion (negative, positive, surprise) and action_units
+        float32 (N, 15), and with subjects (S005, ...). CK+48 also has the target emotion (7 classes, one a
+        folder); its action units are those of the row with the same subject and sequence, NaN where the table
+        has none or is missing.
+
+    Raises:
+        WrongLayout: where no picture is named as CK+ names its frames.
+        ValueError: where the table or one of its pictures is missing, or a label is none of those above.
+    """
+    frames = {name.split("/")[-1]: name for name in files.ending(*decoding.ENDINGS) if FRAME.search(name)}
+    # In CK+ a picture's folder is its sequence's number, in CK+48 its emotion.
+    small = [name for name in frames.values() if not name.split("/")[-2].isdecimal()]
+    if not frames:
+        raise WrongLayout(
+            "expected cohn-kanade-images/S005/001/S005_001_00000011.png ... "
+            "or CK+48/anger/S010_004_00000017.png ..."
+        )
+    rows = _ck_rows(files)
+    if len(small) == len(frames):
+        return _ck_small(files, small, rows)
+    if not rows:
+        raise ValueError(
+            f"{files.path}: data_labels.csv is missing; put it into the folder or archive, or beside it"
+        )
+    return _ck_photographs(files, frames, rows)
+
+
+def _ck_rows(files):
+    """A `Row` for each line of `data_labels.csv`; [] where there is no such table."""
+    inside, beside = files.ending("data_labels.csv"), files.path.absolute().parent / "data_labels.csv"
+    needed = ["subject", "sequence", "image_index", "filepath", *UNITS, "high_level_emotion"]
+    if inside:
+        return [_ck_row(where, row) for where, row in table_rows(files, inside[0], needed)]
+    if beside.is_file():
+        with archives.open_files(beside) as other:
+            return [_ck_row(where, row) for where, row in table_rows(other, beside.name, needed)]
+    return []
+
+
+def _ck_row(where, row):
+    units = [row[unit.lower()] for unit in UNITS]
+    if not set(units) <= {"0", "1", ""}:
+        raise ValueError(f"{where}: action units must be 0 or 1, or empty (not coded), got {','.join(units)}")
+    subject, emotion = row["subject"], row["high_level_emotion"]
+    if emotion not in HIGH_LEVEL:
+        raise ValueError(f"{where}: high_level_emotion '{emotion}', expected one of {', '.join(HIGH_LEVEL)}")
+    try:
+        sequence, number = int(row["sequence"]), int(row["image_index"])
+    except ValueError:
+        got = f"'{row['sequence']}', '{row['image_index']}'"
+        message = f"{where}: sequence and image_index must be whole numbers, got {got}"
+        raise ValueError(message) from None
+    file = row["filepath"].replace("\\", "/").split("/")[-1]
+    names = [file, f"{subject}_{sequence:03d}_{number:08d}.png"]
+    units = [float(unit or "nan") for unit in units]
+    return Row(where, subject, sequence, number, units, HIGH_LEVEL.index(emotion), names)
+
+
+def _ck_photographs(files, frames, rows):
+    members = []
+    for row in rows:
+        name = next((name for name in row.names if name in frames), None)
+        if name is None:
+            raise ValueError(f"{files.path}: {row.names[0]}, named in {row.where}, is missing")
+        members.append(frames[name])
+    return Reading(
+        layout="photographs",
+        names=basenames(members),
+        targets={
+            "high_level_emotion": np.array([row.emotion for row in rows], np.int64),
+            "action_units": np.array([row.units for row in rows], np.float32),
+        },
+        classes={"high_level_emotion": HIGH_LEVEL, "action_units": UNITS},
+        views={"face": (PIXELS, 1)},
+        files=files,
+        pictures=np.array(members),
+        render=face_of(PIXELS),
+        detected=("face",),
+        subjects=np.array([row.subject for row in rows]),
+    )
+
+
+def _ck_small(files, members, rows):
+    emotions, groups, units, subjects = [], [], [], []
+    for member in members:
+        subject, sequence, number = FRAME.search(member).groups()
+        emotion = member.split("/")[-2].lower()
+        if emotion not in CK_EMOTIONS:
+            raise ValueError(
+                f"{files.path}: {member}: folder '{emotion}', expected one of {', '.join(CK_EMOTIONS)}"
+            )
+        emotions.append(CK_EMOTIONS.index(emotion))
+        groups.append(HIGH_LEVEL.index(HIGH_LEVEL_OF[emotion]))
+        subjects.append(subject)
+        same = [row for row in rows if (row.subject, row.sequence) == (subject, int(sequence))]
+        nearest = min(same, key=lambda row: abs(row.number - int(number)), default=None)
+        units.append(nearest.units if nearest else [np.nan] * len(UNITS))
+    units = np.array(units, np.float32)
+    uncoded = int(np.isnan(units).all(1).sum())
+    return Reading(
+        layout="CK+48",
+        names=basenames(members),
+        targets={
+            "emotion": np.array(emotions, np.int64),
+            "high_level_emotion": np.array(groups, np.int64),
+            "action_units": units,
+        },
+        classes={"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL, "action_units": UNITS},
+        views={"face": (SMALL_PIXELS, 1)},
+        files=files,
+        pictures=np.array(members),
+        render=exactly(SMALL_PIXELS),
+        subjects=np.array(subjects),
+        notes=[f"{uncoded} of {len(members)} images have no action units in data_labels.csv"],
+    )

@@ -1,0 +1,148 @@
+"""What every reader returns, a `Reading`, and what readers share.
+
+A reader is a function `read(files, track=iter)` of the `Files` of a download; `track` gives on the rows of a
+long table and may count them for a progress bar. It finds its layout among the files; it decodes no picture
+and writes nothing. It checks every label and says in one line what is wrong, and where. `labkit.datasets`
+does the rest. Notebook 01 writes one reader out.
+"""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from labkit.faces import resize
+from labkit.formats import archives, decoding
+
+
+class WrongLayout(ValueError):
+    """The files are not laid out as this data set is; the message says what was expected."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader found: labels of N images, and either the images or where each one's picture lies.
+
+    Attributes:
+        layout: which of its layouts the reader met.
+        names, targets, classes, subjects, split: as in `FaceSet`.
+        views: view -> (pixels a side, channels).
+        files: where the pictures lie.
+        pictures: N names in `files`, to be decoded; or None where there are `images`.
+        render: a decoded picture, uint8 (H, W, C) -> {view: image}, and whether a face was found (True where
+            none is looked for).
+        images: uint8 (N, H, W, C), already decoded.
+        detected: the views that `labkit.detect` cuts out.
+        notes: what the summary should say.
+    """
+
+    layout: str
+    names: np.ndarray
+    targets: dict[str, np.ndarray]
+    classes: dict[str, tuple[str, ...]]
+    views: dict[str, tuple[int, int]]
+    files: archives.Files | None = None
+    pictures: np.ndarray | None = None
+    render: Callable | None = None
+    images: np.ndarray | None = None
+    subjects: np.ndarray | None = None
+    split: np.ndarray | None = None
+    detected: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def take(self, indices) -> "Reading":
+        """The images at `indices`, an index array, in that order."""
+        changed = {"targets": {name: values[indices] for name, values in self.targets.items()}}
+        for name in ("names", "pictures", "images", "subjects", "split"):
+            values = getattr(self, name)
+            if values is not None:
+                changed[name] = values[indices]
+        return replace(self, **changed)
+
+
+# How a decoded picture, uint8 (H, W, C), becomes the images of the views
+
+
+def photo_and_face(size: int) -> Callable:
+    """The whole photograph and the face in it, both `size` pixels a side."""
+
+    def render(picture):
+        face, found = decoding.face_crop(picture, size)
+        return {"photo": resize(picture, size), "face": face}, found
+
+    return render
+
+
+def face_of(size: int) -> Callable:
+    """The face alone."""
+
+    def render(picture):
+        face, found = decoding.face_crop(picture, size)
+        return {"face": face}, found
+
+    return render
+
+
+def photo_of(size: int) -> Callable:
+    """The whole photograph alone."""
+    return lambda picture: ({"photo": resize(picture, size)}, True)
+
+
+def exactly(size: int) -> Callable:
+    """A face that was cut out before, of this size and no other."""
+
+    def render(picture):
+        if picture.shape[:2] != (size, size):
+            raise ValueError(
+                f"the picture has {picture.shape[1]}x{picture.shape[0]} pixels, expected {size}x{size}"
+            )
+        return {"face": picture}, True
+
+    return render
+
+
+# Tables and names
+
+
+def table_rows(files, name, needed):
+    """Yield (where, row) of a CSV file with a header, read as a stream.
+
+    Args:
+        files: `Files` that hold the table.
+        name: of the table among them.
+        needed: columns that it must have; upper or lower case counts as the same.
+
+    Yields:
+        Where a row stands, for messages, and the row: column -> value. Columns and values are stripped,
+        column names in lower case.
+
+    Raises:
+        ValueError: where a column is missing, a row has more or fewer values, or the file is no CSV in UTF-8.
+    """
+    line = 1
+    try:
+        with files.open(name) as stream:
+            table = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""))
+            columns = [column.strip().lower() for column in next(table, [])]
+            if missing := [column for column in needed if column.lower() not in columns]:
+                first = ",".join(columns)[:80]
+                raise ValueError(
+                    f"{files.path}: {name} has no column {', '.join(missing)}; its first line is '{first}'"
+                )
+            for values in table:
+                line = table.line_num
+                if len(values) == len(columns):
+                    yield f"{name} line {line}", dict(zip(columns, map(str.strip, values)))
+                elif values:
+                    expected = f"{len(columns)} ({','.join(columns)[:80]})"
+                    raise ValueError(f"{name} line {line}: {len(values)} values, expected {expected}")
+    except (csv.Error, UnicodeDecodeError, *archives.DAMAGE) as error:
+        message = f"{files.path}: {name} is not a CSV text file in UTF-8, after line {line} ({error})"
+        raise ValueError(message) from None
+
+
+def basenames(names):
+    """The names without their folders, as an array of str."""
+    return np.array([name.split("/")[-1] for name in names])

@@ -1,0 +1,1 @@
+"""Behind `labkit.reports`: the pages and their templates."""

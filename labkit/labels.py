@@ -1,0 +1,64 @@
+"""The vocabulary of all labs: what a face can be labelled with, each set of labels once, in the order of its
+class indices.
+
+Data sets, built-in faces, annotator and tables all take their words from here, so that "happy" is class 3
+everywhere.
+"""
+
+SMILES = ("not smiling", "smiling")
+POSES = ("frontal", "turned")
+NO_YES = ("no", "yes")
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # FER2013's codes 0 to 6
+CK_EMOTIONS = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")  # folders of CK+48
+HIGH_LEVEL = ("negative", "positive", "surprise")  # the three of the published action-unit report
+HIGH_LEVEL_OF = {  # neutral has none
+    **dict.fromkeys(("angry", "anger", "contempt", "disgust", "fear", "sad", "sadness"), "negative"),
+    "happy": "positive",
+    "surprise": "surprise",
+}
+
+# Ekman, Friesen and Hager, Facial Action Coding System (2002), in the order of the columns of CK+'s table.
+ACTION_UNITS = {
+    "AU17": "chin raiser",
+    "AU1": "inner brow raiser",
+    "AU2": "outer brow raiser",
+    "AU25": "lips part",
+    "AU27": "mouth stretch",
+    "AU4": "brow lowerer",
+    "AU7": "lid tightener",
+    "AU23": "lip tightener",
+    "AU24": "lip pressor",
+    "AU6": "cheek raiser",
+    "AU12": "lip corner puller",
+    "AU15": "lip corner depressor",
+    "AU14": "dimpler",
+    "AU11": "nasolabial deepener",
+    "AU26": "jaw drop",
+}
+# Drawn but not labelled: the table of CK+ doesn't code these, and without them fear, disgust and surprise
+# look wrong.
+OTHER_UNITS = {
+    "AU5": "upper lid raiser",
+    "AU9": "nose wrinkler",
+    "AU10": "upper lip raiser",
+    "AU16": "lower lip depressor",
+    "AU20": "lip stretcher",
+    "AU43": "eyes closed",
+}
+
+HAIR_COLOURS = ("black", "blond", "brown", "grey", "bald")
+HAIR_TOPS = ("hair", "bald", "hat", "scarf")
+ATTRIBUTES = {  # of the attribute lab, each with its classes; drawn faces have all but the last
+    "wrinkles": NO_YES,
+    "freckles": NO_YES,
+    "glasses": NO_YES,
+    "hair_colour": HAIR_COLOURS,
+    "hair_top": HAIR_TOPS,
+    "not_human": NO_YES,
+}
+GROUPS = {  # what drawn faces know beside: who is compared when fairness is measured
+    "skin": ("light", "medium", "dark"),
+    "age": ("young", "old"),
+    "beard": NO_YES,
+}

@@ -1,0 +1,1 @@
+"""Behind `labkit.training`: what its loop is made of."""

@@ -1,0 +1,107 @@
+"""`TrainConfig`: everything that decides a training beside data, model and seed."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from labkit import augment, devices
+from labkit.loop.losses import BALANCED, LOSSES
+from labkit.loop.rules import LOSS, PLATEAU, SCHEDULES
+
+OPTIMIZERS = {
+    "adam": (torch.optim.Adam, {"fused": True}),
+    "adamw": (torch.optim.AdamW, {"fused": True}),
+    "sgd": (torch.optim.SGD, {"fused": True, "momentum": 0.9, "nesterov": True}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+}
+CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": (*SCHEDULES, PLATEAU),
+    "scale": ("unit", "standard"),
+    "precision": devices.PRECISIONS,
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training beside data, model and seed.
+
+    Attributes:
+        epochs, batch_size: 1 or more.
+        optimizer: "adam", "adamw", "sgd" (Nesterov momentum 0.9) or "rmsprop".
+        learning_rate: of a step, above 0; with a schedule the highest.
+        weight_decay: None takes torch's default of the optimizer: 0.01 for AdamW (without it AdamW is Adam),
+            else 0.
+        schedule: "constant"; "one_cycle", up and down in one wave; or "plateau": times `reduce_by`, in 0..1,
+            whenever what is watched has not become better for `reduce_after` epochs.
+        augment: step -> amount, see `labkit.augment`.
+        scale: "unit" leaves images in 0..1, "standard" subtracts the mean and divides by the deviation of the
+            training images.
+        loss: one of `labkit.loop.losses.LOSSES` for all targets of class indices, or target -> one of them.
+            "softmax_twice" is a common mistake, kept so that its price can be measured.
+        class_weights: target -> "balanced" or a weight a class, see `labkit.loop.losses.class_weights`.
+        label_smoothing: 0 to below 1.
+        average: decay of a moving average of the weights, 0 (none) to below 1, which replaces them at the end
+            (`training.moving_average`).
+        watch: what patience and plateau watch in each epoch's row: "validation_loss", or
+            "validation_accuracy_<target>".
+        patience: epochs without a better value of what is watched after which training stops, and the weights
+            of the best epoch are restored; None = never.
+        frozen: names of modules of the network, such as "features", whose weights and normalisation
+            statistics stay as they are.
+        precision: number format of the network's layers, "float32" or "bfloat16"; the weights themselves and
+            the loss are float32 in both. Every machine has float32; for the other see `devices.has_bfloat16`.
+
+    Raises:
+        ValueError: for a value that is none of these; the message says which are.
+    """
+
+    epochs: int = 20
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float | None = None
+    schedule: str = "constant"
+    reduce_by: float = 0.1
+    reduce_after: int = 5
+    augment: dict[str, float] = field(default_factory=dict)
+    scale: str = "unit"
+    loss: str | dict[str, str] = "cross_entropy"
+    class_weights: dict = field(default_factory=dict)
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    watch: str = LOSS
+    patience: int | None = None
+    frozen: tuple[str, ...] = ()
+    precision: str = "float32"
+
+    def __post_init__(self):
+        object.__setattr__(self, "frozen", tuple(self.frozen))  # JSON and TOML give lists
+        for name, choices in CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for kind in self.loss.values() if isinstance(self.loss, dict) else [self.loss]:
+            _check_choice("loss", kind, LOSSES)
+        if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
+            got = f"{self.epochs}, {self.batch_size}, {self.learning_rate}"
+            raise ValueError(f"epochs, batch_size and learning_rate must be above 0, got {got}")
+        if not (0 <= self.average < 1 and 0 <= self.label_smoothing < 1):
+            got = f"{self.average}, {self.label_smoothing}"
+            raise ValueError(f"average and label_smoothing must be 0 or more and below 1, got {got}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience: expected 1 epoch or more, or None, got {self.patience}")
+        if not (0 < self.reduce_by < 1 and self.reduce_after >= 1):
+            got = f"{self.reduce_by}, {self.reduce_after}"
+            raise ValueError(
+                f"reduce_by must lie between 0 and 1, reduce_after be 1 epoch or more, got {got}"
+            )
+        for target, wanted in self.class_weights.items():
+            if wanted != BALANCED and (isinstance(wanted, str) or not all(weight > 0 for weight in wanted)):
+                raise ValueError(
+                    f"class_weights: {target}: expected '{BALANCED}' or numbers above 0, got {wanted}"
+                )
+        augment.check(self.augment)
+
+
+def _check_choice(name: str, value, choices) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got '{value}'")

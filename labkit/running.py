@@ -1,0 +1,358 @@
+"""Train rows: one, all of a table, here or on other machines; and the network of a row that is kept.
+
+`run` and `run_all` read what the store has and train what it lacks. What is trained follows from the
+`RunSpec` alone; `train` keeps nothing, so that a worker elsewhere can do it.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+import time
+import traceback
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from labkit import augment, datasets, devices, metrics, models, runs, splits, training
+from labkit.runs import RunResult, RunSpec, Store
+
+
+@lru_cache(maxsize=3)
+def _load(options: str, data_dir: str):
+    return datasets.load(**json.loads(options), data_dir=data_dir)
+
+
+def faces_of(spec: RunSpec, data_dir="data"):
+    """The FaceSet of a spec; the last three stay in memory, since neighbouring rows mostly share theirs."""
+    return _load(json.dumps(spec.data, sort_keys=True), str(data_dir))
+
+
+def identity_of(spec: RunSpec, data_dir="data") -> str:
+    """That of the spec's data; with a `start`, of both data sets. Opens no picture."""
+    own = datasets.identity(spec.data["name"], data_dir, spec.data.get("view"))
+    if not spec.start:
+        return own
+    return hashlib.sha256((identity_of(RunSpec.from_dict(spec.start), data_dir) + own).encode()).hexdigest()
+
+
+def parts_of(spec: RunSpec, faces) -> dict:
+    """part -> FaceSet; the training part not yet oversampled."""
+    split = splits.make(faces, **{"seed": spec.seed, **spec.split})
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {name: faces.take(index) for name, index in parts.items() if len(index)}
+
+
+def new_model(spec: RunSpec, faces):
+    """The untrained network of a spec: one head a target, as many outputs as it has classes."""
+    missing = [t for t in (*spec.targets, *filter(None, [spec.group])) if t not in faces.targets]
+    if missing:
+        raise ValueError(f"target '{missing[0]}': {faces.source} has {', '.join(faces.targets)}")
+    outputs = {t: len(faces.classes[t]) for t in spec.targets}
+    multilabel = tuple(t for t in spec.targets if faces.is_multilabel(t))
+    size, channels = faces.images.shape[-2:]
+    return models.build(spec.model, outputs, multilabel, channels, spec.seed, size)
+
+
+def _measure(model, faces, spec: RunSpec) -> dict:
+    """target -> its figures, None where nothing is labelled; with `spec.group` also `by_group`: class of the
+    group -> its figures."""
+    predicted = training.predict(model, faces.images, precision=spec.config.precision, mirror=spec.mirror)
+
+    def figures(target, index):
+        measure = metrics.multilabel if faces.is_multilabel(target) else metrics.classification
+        if not faces.labelled(target)[index].any():
+            return None
+        return measure(faces.targets[target][index], predicted[target][index], faces.classes[target])
+
+    measured = {target: figures(target, slice(None)) for target in spec.targets}
+    if spec.group:
+        members = {name: faces.targets[spec.group] == i for i, name in enumerate(faces.classes[spec.group])}
+        for target in filter(measured.get, spec.targets):
+            of_groups = {name: figures(target, index) for name, index in members.items()}
+            measured[target]["by_group"] = {name: found for name, found in of_groups.items() if found}
+    return measured
+
+
+@lru_cache(maxsize=1)
+def _first_training(options: str, data_dir: str):
+    """The model and fields of a `start`; the last stays in memory, since the seeds and folds of a row share
+    it."""
+    spec = RunSpec.from_dict(json.loads(options))
+    return _train(spec, faces_of(spec, data_dir), data_dir, False)
+
+
+def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
+    """Train a spec and measure every part; returns the model and the fields of its result."""
+    parts = parts_of(spec, faces)
+    train = parts["train"]
+    if spec.oversample:
+        train = train.take(splits.oversample(train, np.arange(len(train)), spec.oversample, spec.seed))
+    if spec.copies:
+        copies = augment.stored_copies(train.images, spec.copies, spec.seed)
+        every = train.take(np.tile(np.arange(len(train)), 1 + spec.copies))
+        train = replace(every, images=np.concatenate([train.images, copies]))
+    model, before = new_model(spec, faces), 0.0
+    if spec.start:
+        first, of_first = _first_training(json.dumps(spec.start, sort_keys=True), str(data_dir))
+        model.features.load_state_dict(first.features.state_dict())
+        before = of_first["seconds"]
+    start = time.perf_counter()
+    history = training.fit(
+        model, train, parts.get("validation"), spec.config, spec.seed, progress=progress, **of_fit
+    )
+    # Seconds before it was broken off count.
+    seconds = max(time.perf_counter() - start, history.rows[-1]["seconds"])
+    rounded = [{name: round(value, 5) for name, value in row.items()} for row in history.rows]
+    return model, {
+        "metrics": {name: _measure(model, part, spec) for name, part in parts.items()},
+        "history": rounded,
+        "stopped": history.stopped,
+        "precision": spec.config.precision,
+        "layout": devices.layout_of(model, spec.config.precision),
+        "parameters": models.count_parameters(model),
+        "seconds": round(before + seconds, 2),
+        "images_per_second": round(len(train) * len(rounded) / seconds, 1),
+    }
+
+
+def provenance() -> dict:
+    """Where and with what a row is made: device, versions, git commit, time (UTC)."""
+    device, threads = devices.best_device(), torch.get_num_threads()
+    names = {
+        "cpu": "CPU (1 thread)" if threads == 1 else f"CPU ({threads} threads)",
+        "mps": f"Apple GPU ({platform.machine()})",
+    }
+    root = Path(__file__).parents[1]
+    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
+    git = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else names[device.type],
+        "versions": versions,
+        "commit": git.stdout.strip() if git else "",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def kept(spec: RunSpec, store: Store, data_dir="data") -> RunResult | None:
+    """The kept result of `spec`, unless it failed; None where it has to be trained. Without its data a spec
+    can only be read: raises `datasets.DataMissing` where it was never kept."""
+    try:
+        result = store.read(spec.key(identity_of(spec, data_dir)))
+    except datasets.DataMissing:
+        result = store.find(spec)
+        if result is None:
+            raise
+    return None if result is None or result.error else result
+
+
+def is_kept(spec: RunSpec, store: Store, data_dir="data") -> bool:
+    """Whether `kept` finds a result."""
+    try:
+        return kept(spec, store, data_dir) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def train(spec: RunSpec, data_dir="data", progress: bool = True, **of_fit):
+    """Train `spec`, here and now. Keeps nothing, so that a worker elsewhere can do it.
+
+    Args:
+        of_fit: `checkpoint` and `after_epoch` of `training.fit`.
+    Returns:
+        Its result, and its network on the CPU: None where the training failed, and then the result says why.
+    """
+    identity, model = "", None
+    try:
+        identity = identity_of(spec, data_dir)
+        model, fields = _train(spec, faces_of(spec, data_dir), data_dir, progress, **of_fit)
+        model = model.cpu()  # who asked may have no GPU
+    except Exception as error:  # whatever is wrong with one row stops no other
+        fields = {"error": traceback.format_exception_only(error)[-1].strip().split("\n")[0]}
+    common = {"key": spec.key(identity), "spec": spec.as_dict(), "engine": runs.ENGINE, "identity": identity}
+    return RunResult(**common, **provenance(), **fields), model
+
+
+def run(
+    spec: RunSpec,
+    store: Store,
+    data_dir="data",
+    force: bool = False,
+    progress: bool = True,
+    checkpoint: bool = False,
+    after_epoch=None,
+) -> tuple[RunResult, bool]:
+    """One row: read where it is kept, otherwise trained and kept.
+
+    A training that fails is kept with its error and tried again by the next call.
+
+    Args:
+        force: train it even where it is kept.
+        checkpoint: keep each epoch in `runs/<key>/checkpoint.pt` until the row is whole, and go on from there
+            after a kill.
+        after_epoch: as `training.fit` has it.
+    Returns:
+        The result, and whether it had to be trained.
+    Raises:
+        datasets.DataMissing: where the row was never kept and its data is not imported.
+    """
+    result = None if force else kept(spec, store, data_dir)
+    if result:
+        return result, False
+    file = store.runs / spec.key(identity_of(spec, data_dir)) / "checkpoint.pt" if checkpoint else None
+    result, model = train(spec, data_dir, progress, checkpoint=file, after_epoch=after_epoch)
+    store.write(result, model)
+    if file:
+        file.unlink(missing_ok=True)
+    return result, True
+
+
+def run_all(
+    specs: list[RunSpec],
+    store: Store,
+    data_dir="data",
+    force: bool = False,
+    progress: bool = True,
+    workers: int = 1,
+    scheduler: str = "",
+) -> list[RunResult]:
+    """Many rows, in the order of `specs`. A failed row stops no other, nor does one whose data is missing.
+
+    Args:
+        force: train them even where they are kept.
+        progress: show a bar, which says how many rows were kept and how many are trained.
+        workers: so many rows at once, each with its share of this machine's cores.
+        scheduler: address of a Dask cluster whose workers train instead; they open the data under the same
+            `data_dir`.
+    Raises:
+        datasets.DataMissing: where no row is kept and the data of all are missing.
+        RuntimeError: after all other rows, where a row took its worker down again and again.
+    """
+    if workers < 1:
+        raise ValueError(f"workers: expected 1 or more, got {workers}")
+    unique = {json.dumps(spec.as_dict(), sort_keys=True): spec for spec in specs}
+    results = {} if force else _kept_of(unique, store, data_dir)
+    todo = {name: spec for name, spec in unique.items() if not results.get(name)}
+    label = f"{len(unique) - len(todo)} rows kept, training"
+    with tqdm(total=len(todo), desc=label, unit="row", disable=not progress) as bar:
+        if scheduler or (workers > 1 and len(todo) > 1):
+            trained = _train_on_workers(todo, data_dir, min(workers, len(todo)), scheduler)
+        else:
+            trained = ((name, train(spec, data_dir, progress), None) for name, spec in todo.items())
+        lost = []
+        for name, outcome, error in trained:
+            if error:
+                lost.append(error)
+            else:
+                results[name], model = outcome
+                if results[name].identity:  # without its data nobody knows which row it would be
+                    store.write(results[name], model)
+            bar.update()
+    if lost:
+        sentence = f"{len(lost)} rows were lost with their workers; run again to try them again."
+        raise RuntimeError(f"{sentence} The first: {lost[0]}")
+    return [results[json.dumps(spec.as_dict(), sort_keys=True)] for spec in specs]
+
+
+def _kept_of(specs: dict, store: Store, data_dir) -> dict:
+    """name -> kept result, where there is one. Raises `datasets.DataMissing` where none is, and the data of
+    all are missing."""
+    found, missing = {}, []
+    for name, spec in specs.items():
+        try:
+            found[name] = kept(spec, store, data_dir)
+        except datasets.DataMissing as error:
+            missing.append(error)
+        except (OSError, ValueError):  # training it will say what is wrong with its data
+            continue
+    if missing and len(missing) == len(specs):
+        raise missing[0]
+    return found
+
+
+def _train_on_workers(todo: dict, data_dir, workers: int, scheduler: str):
+    """Yield (name, (result, network), error) of each spec in `todo` as workers finish them."""
+    from labkit.workers import cluster
+
+    tasks = {name: (spec, str(Path(data_dir).resolve()), False) for name, spec in todo.items()}
+    if tasks:
+        with cluster.connect(workers, scheduler) as client:
+            yield from cluster.each(client, train, tasks)
+
+
+def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):
+    """The network of a kept row: of those that are published or in the store. Where neither has it, it is
+    trained once more. Raises ValueError where the data is no longer what the row was trained on."""
+    model = _kept_model(result, store)
+    if model is not None:
+        return model
+    spec = RunSpec.from_dict(result.spec)
+    if identity_of(spec, data_dir) != result.identity:
+        name = spec.data["name"]
+        raise ValueError(f"row {result.key} was trained on other data than {name} holds now; run it again")
+    path = store.runs / result.key / "weights.pt"
+    model, _ = _train(spec, faces_of(spec, data_dir), data_dir, progress)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    models.save(path, model, spec=result.spec)
+    return model
+
+
+def _kept_model(result: RunResult, store: Store):
+    for path in (*models.WEIGHTS.glob("*.pt"), store.runs / result.key / "weights.pt"):
+        if path.exists():
+            model, meta = models.load(path)
+            if meta.get("row", path.parent.name) == result.key:
+                return model
+    return None
+
+
+def about(spec: RunSpec, data_dir="data") -> dict:
+    """What using the network of a spec takes beside its weights: classes of each target, size, channels and
+    view of the images, whether predictions average the mirror image, the data, and the signatures of all
+    images that it was trained on."""
+    faces = faces_of(spec, data_dir)
+    size, channels = faces.images.shape[-2:]
+    return {
+        "classes": {target: list(faces.classes[target]) for target in spec.targets},
+        "size": size,
+        "channels": channels,
+        "view": spec.data.get("view"),
+        "mirror": spec.mirror,
+        "data": faces.source,
+        "trained_on": torch.from_numpy(_trained_on(spec, data_dir)),
+    }
+
+
+def _trained_on(spec: RunSpec, data_dir) -> np.ndarray:
+    """`splits.signatures` of the training images, and of those of its `start`."""
+    own = splits.signatures(parts_of(spec, faces_of(spec, data_dir))["train"].images)
+    return np.concatenate([_trained_on(RunSpec.from_dict(spec.start), data_dir), own]) if spec.start else own
+
+
+def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data") -> RunResult:
+    """Write the network of a kept row to `path`, with its key and all that `about` says; returns the row.
+    Where the row's weights are not here, it is trained anew and kept anew, so that weights and figures are of
+    one training. Raises ValueError for a row that is not kept."""
+    result = kept(spec, store, data_dir)
+    if result is None:
+        raise ValueError(f"{path}: its row is not kept yet; train it first")
+    model = _kept_model(result, store)
+    if model is None:
+        result, model = train(spec, data_dir)
+        store.write(result, model)
+    if model is None:
+        raise ValueError(f"{path}: its training failed: {result.error}")
+    models.save(path, model, row=result.key, **about(spec, data_dir))
+    return result

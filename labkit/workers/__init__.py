@@ -1,0 +1,1 @@
+"""Behind `labkit.running`: who trains rows, on a cluster or in the background."""

@@ -1,0 +1,69 @@
+"""Many rows at once: on the cores of this machine, or on a Dask cluster whose workers run anywhere.
+
+A worker gets a spec, opens the data set under its own `data_dir`, trains, and sends back the result and the weights; only
+the process that asked writes to the store. A worker that is killed costs a new try of its row, no more: Dask gives the row to
+another worker. Each training gets its share of the cores, since threads that wait for each other are slower than one alone.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TRIES = 3  # a row that takes its worker down this often is given up
+
+
+def threads_for(workers: int) -> int:
+    """Threads of one training when `workers` of them share this machine."""
+    return max(1, (os.cpu_count() or 1) // workers)
+
+
+@contextmanager
+def connect(workers: int = 1, scheduler: str = ""):
+    """A Dask client: of the cluster at `scheduler` ("tcp://host:8786"), or of `workers` processes on this machine, bound to
+    127.0.0.1 and encrypted with a certificate made for this call: whoever reaches a Dask scheduler runs code in its user's name, and on
+    a shared machine everybody reaches 127.0.0.1. Raises OSError where no scheduler answers, ValueError for fewer than one worker."""
+    import dask
+    from dask.distributed import Client, LocalCluster, Security
+
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=10)
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"scheduler {scheduler}: no Dask scheduler answers there; start one with: dask scheduler"
+            ) from error
+        with client:
+            yield client
+        return
+    if workers < 1:
+        raise ValueError(f"workers: expected 1 or more, got {workers}")
+    settings = {
+        "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": str(threads_for(workers))},
+        "distributed.scheduler.allowed-failures": TRIES - 1,
+    }
+    options = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": None,
+        "protocol": "tls://",
+        "security": Security.temporary(),
+        "silence_logs": "CRITICAL",
+    }
+    with dask.config.set(settings), LocalCluster(**options) as cluster, Client(cluster) as client:
+        yield client
+
+
+def each(client, function, tasks: dict) -> Iterator[tuple]:
+    """Call `function(*arguments)` for each name -> arguments of `tasks` on the client's workers; yields (name, value, error)
+    as they finish. `error` is None, or the exception that ended the task, also where its worker was killed `TRIES` times."""
+    from dask.distributed import as_completed
+
+    futures = {client.submit(function, *arguments, pure=False): name for name, arguments in tasks.items()}
+    for future in as_completed(list(futures)):
+        try:
+            value, error = future.result(), None
+        except Exception as failure:  # also what came back but cannot be unpacked here
+            value, error = None, failure
+        yield futures[future], value, error
+        future.release()
