@@ -70,8 +70,7 @@ def up_to(model, layer: str, activated: bool = True) -> nn.Sequential:
 
 
 def to_input(model, images: np.ndarray) -> torch.Tensor:
-    """uint8 (N, H, W, C) -> float32 (N, C, H, W) in 0..1, on the network's device: what `model(...)`
-    takes."""
+    """uint8 (N, H, W, C) -> float32 (N, C, H, W) in 0..1 on the network's device: what `model(...)` takes."""
     return training.to_batch(torch.from_numpy(np.ascontiguousarray(images)).to(model.mean.device))
 
 

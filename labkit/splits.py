@@ -109,7 +109,8 @@ def _stratified(faces, rng, test, validation, target):
             name = faces.classes[target][c] if c != UNLABELLED else "no label"
             shares = f"test {test} and validation {validation}"
             raise ValueError(
-                f"split: stratified: '{name}' has {(labels == c).sum()} images, too few for {shares}: none trains"
+                f"split: stratified: '{name}' has {(labels == c).sum()} images, too few for "
+                f"{shares}: none trains"
             )
     return _join(parts, rng)
 

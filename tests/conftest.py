@@ -16,7 +16,8 @@ needs_browser = pytest.mark.skipif(
 
 
 def _make_faces(n=48, size=16, channels=1, seed=0) -> FaceSet:
-    """Noise with a bright left half (class 1) or right half (class 0): any network learns `side` within a few epochs.
+    """Noise with a bright left half (class 1) or right half (class 0): any network learns `side` within a few
+    epochs.
 
     `marks`: two 0/1 labels an image, that is the side and its opposite; every fourth image is not coded."""
     rng = np.random.default_rng(seed)

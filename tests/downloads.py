@@ -1,4 +1,5 @@
-"""Downloads of the real layouts for the tests, small and made of noise, and what file managers leave among them."""
+"""Downloads of the real layouts for the tests, small and made of noise, and what file managers leave among
+them."""
 
 import io
 import tarfile

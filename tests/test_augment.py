@@ -1,4 +1,5 @@
-"""`labkit.augment` against torch.flip and OpenCV; draws are pinned where a known amount has to be compared."""
+"""`labkit.augment` against torch.flip and OpenCV; draws are pinned where a known amount has to be
+compared."""
 
 import cv2
 import numpy as np
@@ -22,7 +23,8 @@ def images():
 
 @pytest.fixture
 def pin(monkeypatch):
-    """`pin(share)`: every draw gives that share of its way from `low` to `high` (0.5 = no rotation, no shift)."""
+    """`pin(share)`: every draw gives that share of its way from `low` to `high` (0.5 = no rotation, no
+    shift)."""
 
     def at(share, *others):
         queue = iter([share, *others])
@@ -79,7 +81,8 @@ def test_no_step_gives_the_images_themselves(images):
 
 
 def test_shift_moves_the_picture_and_repeats_the_border(images, pin):
-    # the draws: angle, zoom, mirror, across, down; the source of each pixel lies 0.125 of 32 = 4 to its right, 8 above it
+    # the draws: angle, zoom, mirror, across, down; the source of each pixel lies 0.125 of 32 = 4 to its
+    # right, 8 above it
     pin(0.5, 0.5, 0.5, 0.75, 0.0)
     moved = augment.geometry(images, generator(), shift=0.25)
     torch.testing.assert_close(moved[:, :, 8:, :-4], images[:, :, :-8, 4:], atol=1e-5, rtol=0)

@@ -1,4 +1,5 @@
-"""Long rows in the background: what is missing, in the plan's order, broken off and gone on with, waiting while something is measured."""
+"""Long rows in the background: what is missing, in the plan's order, broken off and gone on with, waiting
+while something is measured."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""The widgets as students use them: Chromium opens notebooks 00 and 07 in a real JupyterLab with a real kernel, runs all cells,
-moves every slider and compares what it sees with the function that draws it. Then the exported page, without either. How fast it
-is, `labkit bench --widgets` measures."""
+"""The widgets as students use them: Chromium opens notebooks 00 and 07 in a real JupyterLab with a real
+kernel, runs all cells, moves every slider and compares what it sees with the function that draws it. Then the
+exported page, without either. How fast it is, `labkit bench --widgets` measures."""
 
 import shutil
 from pathlib import Path
@@ -50,7 +50,8 @@ def networks():
 
 
 def same(content: bytes, expected: np.ndarray) -> bool:
-    """The same picture: the kernel may sum in another order, so that a colour is one step off here and there."""
+    """The same picture: the kernel may sum in another order, so that a colour is one step off here and
+    there."""
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
     return picture.shape == expected.shape and np.abs(picture.astype(int) - expected).mean() < 0.05
 
@@ -101,7 +102,8 @@ def explorer(page):
 
 
 def choose(page, choice, picture, method: str) -> None:
-    """Choose a method that is not chosen, and wait for its picture: one that came later would be taken for the next change's."""
+    """Choose a method that is not chosen, and wait for its picture: one that came later would be taken for
+    the next change's."""
     source = picture.get_attribute("src")
     choice.select_option(method)
     page.wait_for_function(
@@ -156,7 +158,8 @@ def test_slow_work_shows_how_far_it_is_and_can_be_stopped(notebook_07):
     before = browser.content(picture)
     page.evaluate("""() => {
         const bar = document.querySelector('.widget-hprogress .progress-bar');
-        const stop = [...document.querySelectorAll('button')].find(button => button.textContent.trim() == 'stop');
+        const buttons = [...document.querySelectorAll('button')];
+        const stop = buttons.find(button => button.textContent.trim() == 'stop');
         new MutationObserver((_, observer) => {
             window.reached = parseFloat(bar.style.width); stop.click(); observer.disconnect();
         }).observe(bar, {attributes: true, attributeFilter: ['style']}); }""")

@@ -1,4 +1,5 @@
-"""Films in, boxes and labels drawn, video, table and timeline out; and what happens where something breaks."""
+"""Films in, boxes and labels drawn, video, table and timeline out; and what happens where something
+breaks."""
 
 import csv
 import itertools
@@ -92,9 +93,11 @@ def test_the_film_is_the_same_every_time_and_holds_two_faces(film):
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda folder: folder / "missing.mp4", "missing.mp4': expected the number of a camera, a video file, a folder"),
+    (lambda folder: folder / "missing.mp4", "missing.mp4': expected the number of a camera, a "
+                                            "video file, a folder"),
     (lambda folder: folder, "expected pictures (.jpg, .jpeg, .png), found none"),
-    (lambda folder: "73", "camera 73: not there, used by another program, or not allowed; --source builtin needs none"),
+    (lambda folder: "73", "camera 73: not there, used by another program, or not allowed; "
+                          "--source builtin needs none"),
 ])  # fmt: skip
 def test_a_source_that_cannot_be_opened_says_why(tmp_path, make, message, capfd):
     with pytest.raises(OSError) as error:

@@ -116,7 +116,8 @@ def test_what_workers_gain_is_measured():
 
 
 def test_nobody_else_on_the_machine_can_use_the_scheduler():
-    """Whoever reaches a Dask scheduler runs code in its user's name; this one asks for a certificate that was made for one call."""
+    """Whoever reaches a Dask scheduler runs code in its user's name; this one asks for a certificate that was
+    made for one call."""
     from dask.distributed import Client
 
     with cluster.connect(1) as client:

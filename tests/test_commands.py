@@ -143,7 +143,8 @@ def test_bench_times_the_widgets_beside_bare_pictures():
 ROWS = """
     import sys
     from labkit import datasets, running, runs, synthetic
-    spec = {"data": {"name": "builtin", "n": 60, "size": 32}, "split": {"kind": "random"}, "model": "1x32 1x16", "targets": ["smile"]}
+    spec = {"data": {"name": "builtin", "n": 60, "size": 32}, "split": {"kind": "random"}}
+    spec |= {"model": "1x32 1x16", "targets": ["smile"]}
     config = {"epochs": int(sys.argv[2])}
     specs = [runs.RunSpec.from_dict({**spec, "config": config, "seed": seed}) for seed in range(3)]
     store = runs.Store(sys.argv[1] + "/rows", sys.argv[1] + "/runs")

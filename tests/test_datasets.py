@@ -277,7 +277,8 @@ def test_four_thousand_faces_load_at_another_size(tmp_path, monkeypatch):
 
 
 def test_the_identity_is_that_of_the_download_not_of_decoded_pixels(tmp_path, monkeypatch):
-    """Another CPU decodes another last bit; the same files are the same data, whatever archive they lie in."""
+    """Another CPU decodes another last bit; the same files are the same data, whatever archive they lie
+    in."""
     images, files = genki()
     datasets.import_data("genki4k", tarred(tmp_path / "g.tar", files), tmp_path / "a", progress=False)
     decode = decoding.decode

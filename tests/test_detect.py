@@ -1,4 +1,5 @@
-"""`labkit.detect`: the crop's geometry exactly, against points that the test places; the finder against drawn faces."""
+"""`labkit.detect`: the crop's geometry exactly, against points that the test places; the finder against drawn
+faces."""
 
 import importlib.util
 import threading
@@ -22,7 +23,8 @@ def places(size, margin=0.0):
 
 
 def face_at(middle, distance, degrees=0.0, share=detect.BOX_EYE_DISTANCE):
-    """A face with eyes `distance` apart, turned clockwise by `degrees`; `share` of the box's height is the distance."""
+    """A face with eyes `distance` apart, turned clockwise by `degrees`; `share` of the box's height is the
+    distance."""
     angle = np.deg2rad(degrees)
     half = np.array([np.cos(angle), np.sin(angle)]) * distance / 2
     height = distance / share

@@ -1,4 +1,5 @@
-"""`labkit evaluate`: what it says against scikit-learn and the training's own figures, on every way to name data."""
+"""`labkit evaluate`: what it says against scikit-learn and the training's own figures, on every way to name
+data."""
 
 import json
 

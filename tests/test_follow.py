@@ -25,7 +25,8 @@ def face(x, y=100.0, height=100.0, eyes=0.355):
 
 @pytest.fixture
 def numbers(monkeypatch):
-    """`numbers(frames)`: the numbers of the faces seen in each of these frames, lists of faces, at 10 frames a second."""
+    """`numbers(frames)`: the numbers of the faces seen in each of these frames, lists of faces, at 10 frames
+    a second."""
 
     def follow_all(frames, **options):
         watcher, shown = follow.Watcher({}, **options), []
@@ -62,7 +63,8 @@ def test_a_small_face_does_not_take_over_a_large_ones_number(numbers):
     ("left", "came"), [(face(460), face(305)), (face(260, height=150), face(330, height=70))]
 )
 def test_who_stays_keeps_the_number_when_one_leaves_and_another_comes(numbers, left, came):
-    """The best pairs of all must not give the one who left somebody else's face, and that one the newcomer's."""
+    """The best pairs of all must not give the one who left somebody else's face, and that one the
+    newcomer's."""
     frames = [[face(380), left]] * 2 + [[face(382), came]] * 2
     assert [seen[0] for seen in numbers(frames)[1:]] == [1, 1, 1]
 

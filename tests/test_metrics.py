@@ -10,7 +10,8 @@ CLASSES = ("angry", "happy", "sad", "fear", "neutral")
 
 
 def random_predictions(seed, n=120, missing=0.1):
-    """Labels of four of five classes (none is `fear`), some not labelled, and predictions that are often right."""
+    """Labels of four of five classes (none is `fear`), some not labelled, and predictions that are often
+    right."""
     rng = np.random.default_rng(seed)
     labels = rng.choice([0, 1, 2, 4], n, p=[0.5, 0.3, 0.15, 0.05])
     scores = rng.normal(size=(n, 5)) + 1.2 * np.eye(5)[labels]
@@ -67,7 +68,8 @@ def test_the_confusion_matrix_has_true_classes_in_rows():
 
 def test_calibration_error_worked_out_by_hand():
     # Confidences 0.55, 0.55 (one right), 0.75, 0.75 (both right), 1.0 (wrong). In ten bins the gaps are
-    # |0.5 - 0.55| = 0.05 for two images, |1 - 0.75| = 0.25 for two, |0 - 1| = 1 for one: (0.1 + 0.5 + 1) / 5 = 0.32.
+    # |0.5 - 0.55| = 0.05 for two images, |1 - 0.75| = 0.25 for two, |0 - 1| = 1 for one:
+    # (0.1 + 0.5 + 1) / 5 = 0.32.
     confidence = np.array([0.55, 0.55, 0.75, 0.75, 1.0])
     probabilities = np.stack([confidence, 1 - confidence], 1)
     labels = np.array([0, 1, 0, 0, 1])
@@ -129,7 +131,8 @@ def test_mean_and_sample_deviation():
 
 
 def test_interval_is_students():
-    """Differences of 1 to 5: mean 3, standard error sqrt(2.5 / 5), and 2.776 is the quantile that every t table prints for 4."""
+    """Differences of 1 to 5: mean 3, standard error sqrt(2.5 / 5), and 2.776 is the quantile that every t
+    table prints for 4."""
     low, high = metrics.interval([1, 2, 3, 4, 5])
     assert (low, high) == pytest.approx((3 - 2.776 * np.sqrt(0.5), 3 + 2.776 * np.sqrt(0.5)), abs=1e-3)
     with pytest.raises(ValueError, match="interval: needs two values or more, got one"):

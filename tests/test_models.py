@@ -1,4 +1,5 @@
-"""`labkit.models`: the block syntax, and the networks that it builds against the same layers written out by hand."""
+"""`labkit.models`: the block syntax, and the networks that it builds against the same layers written out by
+hand."""
 
 import os
 import pickle
@@ -77,7 +78,8 @@ def test_find_takes_a_name_or_blocks():
     assert models.find("2x16 1x8") == Net("2x16 1x8")
     with pytest.raises(
         ValueError,
-        match="architecture 'smile': expected blocks like '1x64 2x32', layers like '32k3 relu P', or one of smile-base",
+        match="architecture 'smile': expected blocks like '1x64 2x32', layers like '32k3 relu P', "
+        "or one of smile-base",
     ):
         models.find("smile")
     with pytest.raises(ValueError, match="block 2 of '1x64 1x63': size 63 is not one of"):

@@ -79,7 +79,8 @@ OLDER = [("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41"), ("
 
 @pytest.mark.parametrize(("name", "value"), OLDER)
 def test_notebook_02_agrees_on_older_processors(first_run, folder, name, value, monkeypatch):
-    """These variables make torch compute as on a processor of another make; the rows are kept from the first run."""
+    """These variables make torch compute as on a processor of another make; the rows are kept from the first
+    run."""
     monkeypatch.setenv(name, value)
     parameters = {"data_dir": str(folder / "no data"), "reports_dir": str(folder)}
     error = reports.run_notebook(

@@ -171,7 +171,8 @@ quick = {spec = {data = {name = "builtin", size = 64}, config = {learning_rate =
 def test_rows_of_different_labels_never_train_the_same(tmp_path):
     folder = write(
         tmp_path,
-        '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nrow = [{noise = "none"}, {noise = "some"}]\n',
+        '[table.t]\nlab = "smile"\nspec.data = {name = "builtin"}\nrow = [{noise = "none"}, '
+        '{noise = "some"}]\n',
     )
     with pytest.raises(ValueError, match=r"table 't': the rows .*none.* and .*some.* train the same"):
         plan.read_table("t", reports_dir=folder)

@@ -1,4 +1,5 @@
-"""`labkit.formats.readers` and `labkit.formats.attribute_tables` against files of every layout, written here pixel by pixel."""
+"""`labkit.formats.readers` and `labkit.formats.attribute_tables` against files of every layout, written here
+pixel by pixel."""
 
 import cv2
 import numpy as np
@@ -167,12 +168,10 @@ def test_fer2013_competition_tables(tmp_path):
 def test_fer2013_folders(tmp_path, ending, top):
     images, emotions, usages = fer()
     names = [f"{usage}_{number}{ending}" for usage, number in zip(usages, [10, 9, 8, 100, 7, 3, 2, 5, 4])]
-    files = {
-        f"{top}{'train' if name.startswith('Training') else 'test'}/{labels.EMOTIONS[emotion]}/{name}": encoded(
-            image, ending
-        )
-        for name, emotion, image in zip(names, emotions, images)
-    }
+    files = {}
+    for name, emotion, image in zip(names, emotions, images):
+        part = "train" if name.startswith("Training") else "test"
+        files[f"{top}{part}/{labels.EMOTIONS[emotion]}/{name}"] = encoded(image, ending)
     faces, _ = load(tmp_path, "fer2013", zipped(tmp_path / "f.zip", STRAY | files))
     order = [4, 2, 1, 0, 3, 6, 5, 8, 7]  # by split, then by number
     assert faces.names.tolist() == [names[i] for i in order] and faces.targets["emotion"].tolist() == [

@@ -84,10 +84,10 @@ def test_what_was_written_is_part_of_what_stays_unchanged(house):
         "rows/1.json": "{}",
         "figures/f.png": "p",
     }
-    code = "import pathlib\n" + "\n".join(
-        f"p = pathlib.Path({str(folder / name)!r}); p.parent.mkdir(parents=True, exist_ok=True); p.write_text({content!r})"
-        for name, content in files.items()
-    )
+    code = "import pathlib\n"
+    for name, content in files.items():
+        code += f"p = pathlib.Path({str(folder / name)!r}); p.parent.mkdir(parents=True, exist_ok=True)\n"
+        code += f"p.write_text({content!r})\n"
     write(house / "notebooks", "good", code)
     report(house)
     for name in files:
@@ -101,10 +101,12 @@ def test_what_was_written_is_part_of_what_stays_unchanged(house):
 def test_notebooks_run_side_by_side_each_with_its_share_of_the_cores(house, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(reports.os, "cpu_count", lambda: 6)
-    wait = "import os, pathlib, time\nprint('threads', os.environ.get('OMP_NUM_THREADS'))\nhere = pathlib.Path({!r})\n(here / '{}').touch()\n"
-    wait += (
-        "end = time.time() + 60\nwhile not (here / '{}').exists(): assert time.time() < end; time.sleep(0.05)"
-    )
+    wait = """import os, pathlib, time
+print('threads', os.environ.get('OMP_NUM_THREADS'))
+here = pathlib.Path({!r})
+(here / '{}').touch()
+end = time.time() + 60
+while not (here / '{}').exists(): assert time.time() < end; time.sleep(0.05)"""
     write(house / "notebooks", "bad", wait.format(str(house), "a", "b"))
     write(house / "notebooks", "good", wait.format(str(house), "b", "a"))
     (bad, good), said = report(house, jobs=2)
@@ -167,7 +169,8 @@ def test_wrong_profile_lab_or_folder(house, tmp_path):
 
 
 def test_a_table_shows_its_measures_under_headings_and_what_is_the_same_as_a_sentence(tmp_path):
-    """Empty columns are not on the page; differences carry sign and colour; labels that never change become a sentence."""
+    """Empty columns are not on the page; differences carry sign and colour; labels that never change become a
+    sentence."""
     (tmp_path / "t.csv").write_text(
         "model,images,test_published,test_ours,test_sd,test_seeds,test_difference,f1_published,f1_ours,f1_sd,f1_seeds,epochs_ours,device\n"
         "a,faces,0.5,0.75,0.0125,3,0.25,,0.7,,3,8,CPU\nb,faces,0.6,0.55,,3,-0.05,,0.5,,3,8,CPU\n",

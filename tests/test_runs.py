@@ -46,7 +46,8 @@ DEFAULTS = {
 
 @pytest.fixture(autouse=True)
 def halves(monkeypatch, faces):
-    """`datasets.load` gives the faces of the tests under the name `halves` and knows no other; counts its calls."""
+    """`datasets.load` gives the faces of the tests under the name `halves` and knows no other; counts its
+    calls."""
     calls = []
 
     def load(name, data_dir="data", **options):
@@ -113,10 +114,12 @@ OWN_DEFAULTS = {
 
 
 def test_a_setting_that_is_added_later_leaves_kept_rows_as_they_are(store):
-    """A default is not in the key: so it may not change either, unless the engine's number is raised with it."""
+    """A default is not in the key: so it may not change either, unless the engine's number is raised with
+    it."""
     defaults = RunSpec({"name": "builtin"}, {"kind": "random"}, "tiny", ("smile",)).as_dict()
     assert (runs.ENGINE, *(defaults[name] for name in OWN_DEFAULTS)) == (1, *OWN_DEFAULTS.values()), (
-        "a default changed: kept rows would stand for another training than theirs. Raise runs.ENGINE and change it here too; "
+        "a default changed: kept rows would stand for another training than theirs. Raise "
+        "runs.ENGINE and change it here too; "
         "a setting that is new needs only a line here"
     )
     result, _ = run(SPEC, store)
@@ -179,7 +182,11 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
 
 
 def test_a_spec_survives_json_and_refuses_what_it_does_not_know():
-    spec = replace(SPEC, config=replace(SPEC.config, augment={"mirror": 0.5}, patience=3, frozen=("heads",)), oversample="side")
+    spec = replace(
+        SPEC,
+        config=replace(SPEC.config, augment={"mirror": 0.5}, patience=3, frozen=("heads",)),
+        oversample="side",
+    )
     assert RunSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
     assert (
         RunSpec.from_dict({"data": {}, "split": {}, "model": "tiny", "targets": ["side"]}).config
@@ -308,7 +315,8 @@ def test_oversampling_adds_copies_to_training_alone(store, monkeypatch, faces):
 
 
 def test_mirror_measures_the_mean_with_the_mirror_image(store, faces):
-    """Bright left and bright right halves change places in the mirror: a network that tells them apart then knows nothing."""
+    """Bright left and bright right halves change places in the mirror: a network that tells them apart then
+    knows nothing."""
     plain, _ = run(replace(SPEC, config=replace(SPEC.config, epochs=10)), store)
     mirrored, _ = run(replace(SPEC, config=replace(SPEC.config, epochs=10), mirror=True), store)
     assert plain.value("log_loss") < 0.1 and mirrored.value("log_loss") > 0.5
@@ -411,7 +419,8 @@ def test_an_unforeseen_error_of_one_row_stops_no_other(store, monkeypatch):
 
 
 def test_groups_and_targets_without_a_label_lose_no_training(store, monkeypatch, faces):
-    """The accuracy of a group that nobody belongs to is unknown; the network, and all other figures, are there."""
+    """The accuracy of a group that nobody belongs to is unknown; the network, and all other figures, are
+    there."""
     none = faces.targets | {"mood": np.full(48, -1), "hat": np.where(np.arange(48) < 24, 0, -1)}
     few = replace(faces, targets=none, classes=faces.classes | {"mood": ("a", "b"), "hat": ("no", "yes")})
     monkeypatch.setattr(datasets, "load", lambda name, data_dir, **options: few)
@@ -608,6 +617,7 @@ def test_the_golden_row_moves_only_with_the_engine(store, monkeypatch, make_face
         1,
         {name: pytest.approx(values, abs=1e-3) for name, values in GOLDEN.items()},
     ), (
-        "training's numbers moved. If that was meant, raise runs.ENGINE, so that all kept rows are trained anew, and put the new "
+        "training's numbers moved. If that was meant, raise runs.ENGINE, so that all kept rows "
+        "are trained anew, and put the new "
         "numbers here; if it was not, this change alters every published row"
     )

@@ -1,4 +1,5 @@
-"""`labkit.splits`: no image on two sides, the shares asked for, no person on two sides, and what is refused."""
+"""`labkit.splits`: no image on two sides, the shares asked for, no person on two sides, and what is
+refused."""
 
 from collections import Counter
 from dataclasses import replace
@@ -158,7 +159,8 @@ def test_folds_test_every_image_once(set_of_200, folds):
         (
             "randm",
             {},
-            "split: expected kind to be one of random, stratified, official, by_subject, k_fold, group_k_fold, stratified_group_k_fold, got 'randm'",
+            "split: expected kind to be one of random, stratified, official, by_subject, k_fold, "
+            "group_k_fold, stratified_group_k_fold, got 'randm'",
         ),
         (
             "random",
@@ -273,7 +275,8 @@ def test_what_leaves_nothing_to_train_on_is_refused(make_faces):
     faces = make_faces(n=4)
     with pytest.raises(
         ValueError,
-        match=r"split: stratified: 'right' has 2 images, too few for test 0.3 and validation 0.3: none trains",
+        match=r"split: stratified: 'right' has 2 images, too few for test 0.3 and validation 0.3: "
+        r"none trains",
     ):
         splits.make(faces, "stratified", target="side", test=0.3, validation=0.3)
     with pytest.raises(

@@ -1,4 +1,5 @@
-"""`labkit.plan` and `labkit.tables`: a made-up plan with made-up results, whose every figure is known beforehand."""
+"""`labkit.plan` and `labkit.tables`: a made-up plan with made-up results, whose every figure is known
+beforehand."""
 
 import csv
 import io
@@ -411,7 +412,14 @@ def test_all_files_hold_the_same_figures(saved):
 def test_special_characters_are_escaped():
     frame = pd.DataFrame({"a_b": ["x|y", "50 % & $1 #2 {z}", "~^\\"]})
     lines = tables.markdown(frame).split("\n")
-    assert [line.strip("| ") for line in lines] == ["a_b", ":-----------------", "x\\|y", "50 % & $1 #2 {z}", "~^\\", ""]
+    assert [line.strip("| ") for line in lines] == [
+        "a_b",
+        ":-----------------",
+        "x\\|y",
+        "50 % & $1 #2 {z}",
+        "~^\\",
+        "",
+    ]
     body = tables.latex(frame).split("\n")
     assert body[0] == r"\begin{tabular}{l}" and body[-2] == r"\end{tabular}"
     assert body[2] == r"a\_b \\"

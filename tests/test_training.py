@@ -293,7 +293,8 @@ def test_validate_is_silent_on_targets_without_a_label(faces):
 
 
 def overfitting(make_faces):
-    """Training images whose labels are half noise, and clean validation images: validation gets worse soon."""
+    """Training images whose labels are half noise, and clean validation images: validation gets worse
+    soon."""
     train = make_faces(n=24, seed=1)
     labels = np.random.default_rng(0).permutation(train.targets["side"])
     return replace(train, targets=train.targets | {"side": labels}), make_faces(n=24, seed=2)
@@ -338,7 +339,8 @@ def test_the_average_of_the_weights_is_an_exponential_moving_one(faces):
 
 
 def test_a_long_average_forgets_the_random_weights():
-    """After 360 steps at 0.999 a plain exponential average, begun at the random weights, would still hold 70 % of them."""
+    """After 360 steps at 0.999 a plain exponential average, begun at the random weights, would still hold 70
+    % of them."""
     model = torch.nn.Linear(1, 1)
     torch.nn.init.zeros_(model.weight)
     average = training.moving_average(model, 0.999)
@@ -665,7 +667,8 @@ from labkit import models, training
 torch.set_num_threads(2)
 torch.manual_seed(1)
 model = models.FaceNet(models.Net("1x16 1x8", normalise=True, dropout=0.3), 1, {"side": 2})
-training.fit(model, _make_faces(), config=training.TrainConfig(3, 16, augment={"rotate": 10, "noise": 0.1}), seed=5, progress=False)
+config = training.TrainConfig(3, 16, augment={"rotate": 10, "noise": 0.1})
+training.fit(model, _make_faces(), config=config, seed=5, progress=False)
 print(hashlib.sha256(b"".join(v.numpy().tobytes() for v in model.state_dict().values())).hexdigest())
 """
 

@@ -1,5 +1,6 @@
-"""Notebook 10 as students use it: Chromium's fake camera plays a clip that is made here, the widget sends its frames to a real
-kernel and draws what comes back. Then what it says when the camera fails, and the recorded video in the browser."""
+"""Notebook 10 as students use it: Chromium's fake camera plays a clip that is made here, the widget sends its
+frames to a real kernel and draws what comes back. Then what it says when the camera fails, and the recorded
+video in the browser."""
 
 import itertools
 import json
@@ -105,7 +106,8 @@ def end(page) -> None:
 
 
 def test_boxes_follow_the_face_and_labels_are_those_of_predict(notebook, networks):
-    """The very frames that went to the kernel are looked at again here, with the functions that the kernel uses."""
+    """The very frames that went to the kernel are looked at again here, with the functions that the kernel
+    uses."""
     begin(notebook)
     notebook.wait_for_timeout(6000)
     rate = notebook.inner_text(".camera-rate")
@@ -158,8 +160,13 @@ def test_what_is_drawn_is_the_box_over_the_live_picture_mirrored(notebook):
 
 
 def test_stop_releases_the_camera(notebook):
-    notebook.evaluate("""() => { const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); window.streams = [];
-        navigator.mediaDevices.getUserMedia = async (...args) => { const s = await real(...args); window.streams.push(s); return s; }; }""")
+    notebook.evaluate("""() => {
+        const devices = navigator.mediaDevices, real = devices.getUserMedia.bind(devices);
+        window.streams = [];
+        devices.getUserMedia = async (...args) => {
+            const stream = await real(...args); window.streams.push(stream); return stream;
+        };
+    }""")
     begin(notebook)
     notebook.wait_for_timeout(1000)
     states = "window.streams.flatMap(s => s.getTracks().map(t => t.readyState))"
@@ -189,7 +196,8 @@ def test_unplugged_in_the_middle(notebook):
 def test_each_failure_is_a_sentence(notebook, name, sentence):
     notebook.evaluate(
         """name => { window.before = navigator.mediaDevices.getUserMedia;
-                     navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('for a test', name); }; }""",
+                     navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('for a test',
+                     name); }; }""",
         name,
     )
     notebook.click(".camera-button:text-is('start')")

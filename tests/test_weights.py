@@ -1,4 +1,5 @@
-"""The published networks: each small, with a model card whose figures are those of the kept rows, and of use at once."""
+"""The published networks: each small, with a model card whose figures are those of the kept rows, and of use
+at once."""
 
 import numpy as np
 import pytest

@@ -16,6 +16,7 @@ import pytest
 
 from labkit import camera, detect, evaluation, follow, raster, running, runs, synthetic, views
 from labkit.figures import bars
+from labkit.training import TrainConfig
 from labkit.widgets import camera as webcam
 from labkit.widgets import explorer, puppet, still
 
@@ -189,10 +190,8 @@ def test_an_error_in_slow_work_is_shown(open_explorer, monkeypatch):
 def test_kept_networks_lists_the_published_ones_and_those_of_a_store(tmp_path, networks):
     store = runs.Store(tmp_path / "rows", tmp_path / "runs")
     assert evaluation.kept_networks(store) == {"emotion": "emotion", "smile": "smile"}
-    spec = runs.RunSpec.from_dict({
-        "data": {"name": "builtin", "n": 40, "size": 64}, "split": {"kind": "random", "test": 0.5}, "model": "tiny",
-        "targets": ["smile"], "config": {"epochs": 1},
-    })  # fmt: skip
+    data, split = {"name": "builtin", "n": 40, "size": 64}, {"kind": "random", "test": 0.5}
+    spec = runs.RunSpec(data, split, "tiny", ("smile",), TrainConfig(epochs=1))
     result, _ = running.run(spec, store, progress=False)
     choices = evaluation.kept_networks(store)
     label = f"tiny, builtin, seed 0 ({result.key[:8]})"

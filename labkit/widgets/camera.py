@@ -1,5 +1,7 @@
-"""The webcam in a notebook, also when its kernel runs on another machine: the browser takes the camera (camera.js) and sends
-frames, the kernel answers with faces, boxes and labels. Used in notebook 10. No frame is kept."""
+"""The webcam in a notebook, also when its kernel runs on another machine: the browser takes the camera
+(camera.js) and sends frames, the kernel answers with faces, boxes and labels. Used in notebook 10. No frame
+is kept.
+"""
 
 import threading
 from pathlib import Path
@@ -16,17 +18,30 @@ LARGEST = 2_000_000  # bytes of a frame: camera.js sends some 50,000
 
 
 def answer(frame: np.ndarray, seconds: float, watcher) -> dict:
-    """What the browser needs to draw of a frame, uint8 (H, W, 3): `width` and `faces`, each with its number, box, problem and lines."""
-    seen = watcher.watch(frame, seconds)
-    faces = [
-        {"number": s.number, "box": s.face.box, "problem": s.problem, "lines": camera.bar_lines(s)}
-        for s in seen
-    ]
+    """What the browser needs to draw of a frame.
+
+    Args:
+        frame: uint8 (H, W, 3), RGB.
+        seconds: when it was taken.
+        watcher: `follow.Watcher`, which has seen the frames before it.
+
+    Returns:
+        `width` of the frame in pixels, and `faces`, each with its `number`, `box`, `problem` and `lines` as
+        `camera.bar_lines` gives them.
+    """
+    faces = []
+    for one in watcher.watch(frame, seconds):
+        face = {"number": one.number, "box": one.face.box}
+        faces.append(face | {"problem": one.problem, "lines": camera.bar_lines(one)})
     return {"width": frame.shape[1], "faces": faces}
 
 
 class Camera(Still, anywidget.AnyWidget):
-    """networks: name -> (network, about) as `evaluation.load_network` gives them; all are asked, or the one that is chosen."""
+    """The widget. All networks are asked, or the one that is chosen.
+
+    Args:
+        networks: name -> (network, about) as `evaluation.load_network` gives them.
+    """
 
     _esm = Path(__file__).with_name("camera.js")
     _css = Path(__file__).with_name("camera.css")
@@ -34,10 +49,8 @@ class Camera(Still, anywidget.AnyWidget):
     chosen = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, networks: dict):
-        self.networks, self.lock = (
-            networks,
-            threading.Lock(),
-        )  # JupyterLab hands messages to several threads of the kernel
+        self.networks = networks
+        self.lock = threading.Lock()  # JupyterLab hands messages to several threads of the kernel
         together = " + ".join(networks)
         super().__init__(choices=[together, *networks] if len(networks) > 1 else [together], chosen=together)
         self.begin()
@@ -46,7 +59,8 @@ class Camera(Still, anywidget.AnyWidget):
 
     def begin(self) -> None:
         """Forget whom the widget has followed so far."""
-        networks = {name: n for name, n in self.networks.items() if self.chosen in (name, self.choices[0])}
+        everyone = self.chosen == self.choices[0]
+        networks = {name: n for name, n in self.networks.items() if everyone or name == self.chosen}
         with self.lock:
             self.watcher, self.film = follow.Watcher(networks), camera.film()
 
@@ -74,7 +88,7 @@ class Camera(Still, anywidget.AnyWidget):
         return answer(frame, float(content["seconds"]), self.watcher), []
 
     def still(self) -> np.ndarray:
-        """The film after a second."""
+        """The film after a second, with its faces: uint8 (H, W, 3)."""
         watcher, film = follow.Watcher(self.networks), camera.film()
         for frame, seconds in film:
             if seconds >= 1:

@@ -1,7 +1,8 @@
 """The explorer: model, layer, channel, way of looking, face; a change shows its picture. Used in notebook 07.
 
-What it shows is drawn by `labkit.views`. What takes long runs in a thread, with a bar and a button that stops it; any
-change stops it too."""
+What it shows is drawn by `labkit.views`. What takes long runs in a thread, with a bar and a button that stops
+it; any change stops it too.
+"""
 
 import html
 import threading
@@ -22,9 +23,14 @@ class Stopped(Exception):
 
 
 class Explorer(Still, widgets.Box):
-    """networks: the names to choose from; load: name -> (network, about), as `evaluation.load_network` gives them; faces_for: about
-    -> the FaceSet in the size and colours that the network takes. Both are called once a network, when it is first chosen.
-    method: one of `views.VIEWS`."""
+    """The widget. `load` and `faces_for` are called once a network, when it is first chosen.
+
+    Args:
+        networks: the names to choose from.
+        load: name -> (network, about), as `evaluation.load_network` gives them.
+        faces_for: about -> the `FaceSet` in the size and colours that the network takes.
+        method: the one that is shown first, of `views.VIEWS`.
+    """
 
     def __init__(self, networks: list[str], load: Callable, faces_for: Callable, method: str = "activations"):
         self.load, self.faces_for = load, faces_for
@@ -34,22 +40,7 @@ class Explorer(Still, widgets.Box):
         self.looked: tuple | None = None
         self.shown = ""  # name of the network whose pictures are shown
         self.silent = False  # while one change sets several controls
-        wide = {"width": "300px"}
-        self.network = widgets.Dropdown(options=networks, description="model", layout=wide)
-        self.method = widgets.Dropdown(
-            options=list(views.VIEWS), value=method, description="method", layout=wide
-        )
-        self.layer = widgets.SelectionSlider(options=["conv1"], description="layer", layout=wide)
-        self.channel = widgets.IntSlider(description="channel", max=0, layout=wide)
-        self.face = widgets.IntSlider(description="face", max=0, layout=wide)
-        self.label = widgets.Dropdown(options=[PREDICTED], description="class", layout=wide)
-        self.prediction, self.picture = (
-            widgets.Image(layout={"max_width": "100%", "margin": "0"}) for _ in range(2)
-        )
-        self.progress = widgets.FloatProgress(max=1.0, layout={"width": "220px"})
-        self.stop = widgets.Button(description="stop", icon="stop", layout={"width": "80px"})
-        self.status = widgets.HTML()
-        self.controls = [self.network, self.method, self.layer, self.channel, self.face, self.label]
+        self._make_controls(networks, method)
         bar = widgets.HBox([self.progress, self.stop, self.status])
         parts = [
             widgets.VBox([*self.controls, self.prediction]),
@@ -58,6 +49,21 @@ class Explorer(Still, widgets.Box):
         super().__init__(parts, layout={"flex_flow": "row wrap", "grid_gap": "8px 20px"})
         self._observe()
         self._choose_network()
+
+    def _make_controls(self, networks: list[str], method: str) -> None:
+        wide, views_there = {"width": "300px"}, list(views.VIEWS)
+        self.network = widgets.Dropdown(options=networks, description="model", layout=wide)
+        self.method = widgets.Dropdown(options=views_there, value=method, description="method", layout=wide)
+        self.layer = widgets.SelectionSlider(options=["conv1"], description="layer", layout=wide)
+        self.channel = widgets.IntSlider(description="channel", max=0, layout=wide)
+        self.face = widgets.IntSlider(description="face", max=0, layout=wide)
+        self.label = widgets.Dropdown(options=[PREDICTED], description="class", layout=wide)
+        self.controls = [self.network, self.method, self.layer, self.channel, self.face, self.label]
+        self.prediction = widgets.Image(layout={"max_width": "100%", "margin": "0"})
+        self.picture = widgets.Image(layout={"max_width": "100%", "margin": "0"})
+        self.progress = widgets.FloatProgress(max=1.0, layout={"width": "220px"})
+        self.stop = widgets.Button(description="stop", icon="stop", layout={"width": "80px"})
+        self.status = widgets.HTML()
 
     def _observe(self) -> None:
         def call(method: Callable) -> Callable:
@@ -71,24 +77,23 @@ class Explorer(Still, widgets.Box):
         self.layer.observe(call(self._choose_layer), "value")
         for control in (self.method, self.channel, self.face, self.label):
             control.observe(call(self._draw), "value")
-        self.face.observe(
-            call(self._draw_prediction), "value"
-        )  # after the picture, which is what one waits for
+        # After the picture, which is what one waits for.
+        self.face.observe(call(self._draw_prediction), "value")
         self.stop.on_click(call(lambda: self._end_work("stopped")))
 
     def look(self) -> views.Look:
-        """What the controls say; the same object while they say the same, since it remembers what the network says."""
-        key = self.shown, self.face.value, self.layer.value, self.channel.value, self.label.value
+        """What the controls say; the same object while they say the same, since it remembers what the network
+        says."""
+        place = self.face.value, self.layer.value, self.channel.value
+        key = self.shown, *place, self.label.value
         if self.looked is None or self.looked[0] != key:
             target, label = self.label.value if self.label.value != PREDICTED else ("", 0)
-            *subject, found = self.loaded[self.shown]  # network, about, faces
-            look = views.Look(
-                *subject, self.face.value, self.layer.value, self.channel.value, target, label, found
-            )
-            self.looked = key, look
+            network, about, faces, found = self.loaded[self.shown]
+            self.looked = key, views.Look(network, about, faces, *place, target, label, found)
         return self.looked[1]
 
     def still(self) -> np.ndarray:
+        """The prediction and the picture beside it, uint8 (H, W, 3)."""
         look = self.look()
         return raster.beside(views.prediction(look), views.picture(look, self.method.value), gap=24)
 
@@ -99,11 +104,10 @@ class Explorer(Still, widgets.Box):
         self.shown = name
         network, about, faces, _ = self.loaded[name]
         several = len(about["classes"]) > 1
-        classes = [
-            (f"{t}: {c}" if several else c, (t, i))
-            for t, names in about["classes"].items()
-            for i, c in enumerate(names)
-        ]
+        classes = []
+        for target, names in about["classes"].items():
+            for i, label in enumerate(names):
+                classes.append((f"{target}: {label}" if several else label, (target, i)))
         self.silent = True
         self.layer.options = list(explain.layers(network))
         self.label.options = [(PREDICTED, PREDICTED), *classes]
@@ -113,7 +117,8 @@ class Explorer(Still, widgets.Box):
         self._draw_prediction()
 
     def _is_loaded(self, name: str) -> bool:
-        """Load a network and its faces when it is first chosen; where that fails say why and go back to the one before."""
+        """Load a network and its faces when it is first chosen; where that fails say why and go back to the
+        one before."""
         if name in self.loaded:
             return True
         self._end_work("loading ...")
@@ -147,13 +152,8 @@ class Explorer(Still, widgets.Box):
             return
         self._end_work()
         view, look, method = views.VIEWS[self.method.value], self.look(), self.method.value
-        for control, use in (
-            (self.layer, "layer"),
-            (self.channel, "channel"),
-            (self.face, "face"),
-            (self.label, "class"),
-        ):
-            control.disabled = use != "face" and use not in view.uses
+        for control, use in ((self.layer, "layer"), (self.channel, "channel"), (self.label, "class")):
+            control.disabled = use not in view.uses  # the face is always free: the prediction shows it
         if view.slow:
             self.stopped.clear()
             self.status.value = method

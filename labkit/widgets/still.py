@@ -1,4 +1,6 @@
-"""Pictures where no kernel runs: a widget's still, and states to flip through, both readable in any browser, without a script."""
+"""Pictures where no kernel runs: a widget's still, and states to flip through, both readable in any browser,
+without a script.
+"""
 
 import base64
 import hashlib
@@ -16,7 +18,8 @@ SHOWN = itertools.count(1)  # how many were shown by this process
 STYLE = """
 .flip { display: flex; flex-wrap: wrap; gap: .35rem; max-width: 100%; margin: .4rem 0; }
 .flip input { position: absolute; opacity: 0; pointer-events: none; }
-.flip label { order: 1; padding: .15rem .7rem; border: 1px solid #b8c0cc; border-radius: 1rem; cursor: pointer; font-size: .85rem; }
+.flip label { order: 1; padding: .15rem .7rem; border: 1px solid #b8c0cc; border-radius: 1rem; \
+cursor: pointer; font-size: .85rem; }
 .flip input:checked + label { background: #0072b2; border-color: #0072b2; color: white; }
 .flip input:focus-visible + label { outline: 3px solid #e69f00; outline-offset: 1px; }
 .flip figure { order: 2; display: none; width: 100%; margin: .4rem 0; }
@@ -26,8 +29,15 @@ STYLE = """
 
 
 def as_file(picture: np.ndarray | Figure) -> tuple[str, bytes, int]:
-    """(kind, bytes, width on the page) of what `labkit.raster` or `labkit.figures` draws. A panel becomes WebP, since a page holds
-    dozens of them and PNG would take several times as much."""
+    """The file of a picture. A panel becomes WebP, since a page holds dozens of them and PNG would take
+    several times as much.
+
+    Args:
+        picture: what `labkit.raster`, uint8 (H, W, 3), or `labkit.figures` draws.
+
+    Returns:
+        (kind, bytes, width): kind "webp" or "png", width in pixels of the page.
+    """
     if isinstance(picture, Figure):
         file = io.BytesIO()
         picture.savefig(file, format="png", dpi=150)
@@ -37,7 +47,14 @@ def as_file(picture: np.ndarray | Figure) -> tuple[str, bytes, int]:
 
 
 class Flip:
-    """Pictures to flip through with the mouse or, once one is chosen, with the arrow keys. pictures: title -> picture."""
+    """Pictures to flip through with the mouse or, once one is chosen, with the arrow keys.
+
+    Args:
+        pictures: title -> picture, as `as_file` takes it.
+
+    Raises:
+        ValueError: where there is no picture.
+    """
 
     def __init__(self, pictures: dict[str, np.ndarray | Figure]):
         if not pictures:
@@ -52,26 +69,28 @@ class Flip:
             name, checked = html.escape(title), " checked" if i == 0 else ""
             source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
             states.append(
-                f'<input type="radio" name="{group}" id="{group}-{i}"{checked}><label for="{group}-{i}">{name}</label>'
+                f'<input type="radio" name="{group}" id="{group}-{i}"{checked}>'
+                f'<label for="{group}-{i}">{name}</label>'
                 f'<figure><img src="{source}" width="{width}" alt="{name}"></figure>'
             )
         return f'<div class="flip" role="radiogroup"><style>{STYLE}</style>{"".join(states)}</div>'
 
 
 class Still:
-    """Put in front of a widget class: where the widget cannot be shown, its `still()` is, uint8 (H, W, 3) of `labkit.raster`."""
+    """Put in front of a widget class: where the widget cannot be shown, its `still()` is, uint8 (H, W, 3) of
+    `labkit.raster`."""
 
     def _repr_mimebundle_(self, **options):
         picture = self.still()
         bundle = super()._repr_mimebundle_(**options)
-        bundle = (
-            bundle[0] if isinstance(bundle, tuple) else bundle
-        )  # with its metadata, as anywidget gives it
+        if isinstance(bundle, tuple):  # with its metadata, as anywidget gives it
+            bundle = bundle[0]
         bundle = bundle | {"image/png": base64.b64encode(raster.png(picture)).decode()}
         return bundle, {"image/png": {"width": round(picture.shape[1] / raster.SCALE)}}
 
 
 def show(image, picture: np.ndarray) -> None:
-    """Show a picture of `labkit.raster` in an `ipywidgets.Image`, as large as it is on the page, with one message."""
+    """Show a picture of `labkit.raster` in an `ipywidgets.Image`, as large as it is on the page, with one
+    message."""
     with image.hold_sync():
         image.width, image.value = str(round(picture.shape[1] / raster.SCALE)), raster.png(picture)
