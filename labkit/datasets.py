@@ -8,6 +8,7 @@ place and renamed at the end: a data set is there as a whole or not at all. Taug
 
 import hashlib
 import json
+import math
 import re
 import secrets
 import tempfile
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 
+MEMORY = Path("/proc/meminfo")
 COMMAND = "python -m labkit data import {name} FILE"
 MISSING = (
     "{source.title} is not imported.\n"
@@ -157,6 +159,10 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
             over the whole), colour (False = grey, True = three channels) and black (False leaves out images
             whose highest pixel is 0).
 
+    Returns:
+        Its images are in memory, or `labkit.faces.OnDisk` where they would fill more than half of what is
+        free there.
+
     Raises:
         DataMissing: where it is not imported.
         ValueError: for an unknown name, view or option.
@@ -169,12 +175,23 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     for option in options:
         _choice("option", option, ["n", "colour", "black"])
     view = _choice("view", view or about["views"][0], about["views"])
-    faces = cache.faces_of(place, about, view, size, options.get("n"))
-    if options.get("colour") and faces.images.shape[-1] == 1:
-        faces = replace(faces, images=faces.images.repeat(3, -1))
+    faces = cache.faces_of(place, about, view, size, options.get("n"), on_disk=True)
     if options.get("black") is False:
-        faces = faces.take(faces.images.reshape(len(faces), -1).max(1) > 0)
-    return faces.grey() if options.get("colour") is False else faces
+        faces = faces.take(faces.brightest() > 0)
+    if options.get("colour") is False:
+        faces = faces.grey()
+    elif options.get("colour"):
+        faces = replace(faces, images=faces.images.with_channels(3))
+    return faces if _is_too_large(faces.images.shape) else replace(faces, images=faces.images[:])
+
+
+def _is_too_large(shape) -> bool:
+    """Whether images of this shape fill more than half of the memory that is available, as Linux says it: they
+    then stay on disk. Elsewhere they never do."""
+    if not MEMORY.exists():
+        return False
+    available = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())
+    return available is not None and math.prod(shape) > int(available[1]) * 1024 / 2
 
 
 def _builtin(data_dir, options):
@@ -312,7 +329,7 @@ def check(name, data_dir="data") -> dict:
 def _examine(name, place, about):
     source, problems, shapes = _source(name), [], {}
     for view in about["views"]:
-        faces = cache.faces_of(place, about, view, copy=False)
+        faces = cache.faces_of(place, about, view, on_disk=True)
         shapes[view] = list(faces.images.shape[1:])
         if faces.fingerprint != about["fingerprints"][view]:
             again = COMMAND.format(name=name)
@@ -344,10 +361,10 @@ def _examine(name, place, about):
 
 def _remarks(faces, lost):
     """Notes on what the images show; `lost` are the names of those without a face."""
-    if black := int((faces.images.reshape(len(faces), -1).max(1) == 0).sum()):
+    if black := int((faces.brightest() == 0).sum()):
         yield f"{black} images are black: their highest pixel is 0"
     if lost:
-        which = f"{len(lost)} photographs ({', '.join(lost[:3])} ...)"
+        which = f"{len(lost)} photographs ({', '.join(lost[:3])}{' ...' if len(lost) > 3 else ''})"
         yield f"no face found in {which}: view 'face' has their centred square"
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from downloads import (
 )
 
 from labkit import datasets
+from labkit.faces import OnDisk
 from labkit.formats import cache, decoding
 from labkit.formats.reading import Reading
 
@@ -30,11 +32,12 @@ from labkit.formats.reading import Reading
 
 
 def test_a_picture_that_claims_to_be_huge_is_not_decoded():
-    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60_000).to_bytes(4, "big") * 2
+    size = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\r" + size + zlib.crc32(size).to_bytes(4, "big")
     jpeg = bytearray(encoded(noise(30, 40), ".jpg"))
     frame = jpeg.index(b"\xff\xc0")
     jpeg[frame + 5 : frame + 9] = (50_000).to_bytes(2, "big") * 2
-    for data in (header + b"IEND", bytes(jpeg)):
+    for data in (header + b"\0\0\0\0IDAT", bytes(jpeg)):
         with pytest.raises(ValueError, match="000 pixels; refused"):
             decoding.decode(data, 3)
 
@@ -343,3 +346,18 @@ def test_built_in_faces_are_drawn_once_for_all(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("builtin/.*")), "nothing half-written stays"
     datasets.load("builtin", tmp_path / "nowhere", n=2, **options)
     assert not (tmp_path / "nowhere").exists(), "a data folder is not made by the way"
+
+
+def test_images_that_do_not_fit_into_memory_stay_on_disk_and_are_the_same(imported, tmp_path, monkeypatch):
+    data = imported[1]
+    (tmp_path / "meminfo").write_text("MemTotal:  8000000 kB\nMemFree: 90000 kB\nMemAvailable:   1 kB\n")
+    options = [{}, {"size": 32}, {"n": 3, "colour": False}, {"size": 40, "black": False, "view": "face"}]
+    for option in options:
+        here = datasets.load("genki4k", data, **option)
+        with monkeypatch.context() as patch:
+            patch.setattr(datasets, "MEMORY", tmp_path / "meminfo")
+            there = datasets.load("genki4k", data, **option)
+        assert isinstance(here.images, np.ndarray) and isinstance(there.images, OnDisk)
+        assert there.images.shape == here.images.shape and there.fingerprint == here.fingerprint
+        np.testing.assert_array_equal(there.images[::-1], here.images[::-1])
+        np.testing.assert_array_equal(there.images[1], here.images[1])

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import numpy as np
 
 from labkit import detect
-from labkit.faces import FaceSet, resize
+from labkit.faces import FaceSet, OnDisk
 from labkit.formats import decoding
 
 # Raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes.
@@ -123,7 +123,7 @@ def write(folder, title, reading, file, progress):
     }
     for view in reading.views:
         about["identities"][view] = _identity(contents, view, view in reading.detected)
-        about["fingerprints"][view] = faces_of(folder, about, view, copy=False).fingerprint
+        about["fingerprints"][view] = faces_of(folder, about, view, on_disk=True).fingerprint
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
@@ -193,7 +193,7 @@ def _rendered(title, reading, progress):
                 bar.update()
 
 
-def faces_of(place, about, view, size=None, n=None, copy=True):
+def faces_of(place, about, view, size=None, n=None, on_disk=False):
     """The cached view as a `FaceSet`.
 
     Args:
@@ -202,7 +202,7 @@ def faces_of(place, about, view, size=None, n=None, copy=True):
         view: one of its views.
         size: pixels a side; None = as cached.
         n: at most so many images, evenly spread; None = all.
-        copy: False leaves the images on disk, to be read where they are used.
+        on_disk: leave the images on disk, to be read where they are used.
 
     Raises:
         ValueError: where the cache is damaged, or `n` below 1.
@@ -213,20 +213,16 @@ def faces_of(place, about, view, size=None, n=None, copy=True):
             labels = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{place}: the cache is damaged ({error}); import the data set again") from None
+    images = OnDisk(images, size=size)
     if n is not None:
         chosen = evenly(len(images), n)
-        images, labels = images[chosen], {name: values[chosen] for name, values in labels.items()}
-    if size not in (None, images.shape[1]):
-        resized = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
-        for i, image in enumerate(images):
-            resized[i] = resize(image, size)
-        images = resized
+        images, labels = images.take(chosen), {name: values[chosen] for name, values in labels.items()}
     targets = {}
     for name, values in labels.items():
         if name.startswith("target_"):
             targets[name.removeprefix("target_")] = values
     return FaceSet(
-        images=np.array(images) if copy and isinstance(images, np.memmap) else images,
+        images=images if on_disk else images[:],
         targets=targets,
         classes={name: tuple(classes) for name, classes in about["classes"].items()},
         source=f"{about['title']}, {view}",

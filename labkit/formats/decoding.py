@@ -3,13 +3,19 @@
 Decode, refuse what is damaged, resize, cut out the face.
 """
 
+import io
+import struct
+
 import cv2
 import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from labkit import detect
 from labkit.faces import resize
 
 ENDINGS = (".jpg", ".jpeg", ".png")
+HEADERS = {b"\xff\xd8": JpegImageFile, b"\x89PNG": PngImageFile}  # how the file begins
 # A photograph of 100 megapixels takes 0.3 GB when decoded; what claims more is a bomb.
 MOST_PIXELS = 100_000_000
 
@@ -40,16 +46,13 @@ def decode(data, channels) -> np.ndarray:
 
 def _picture_size(data):
     """(width, height) from the header, before anything is decoded."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    position = 2
-    while data[:2] == b"\xff\xd8" and position + 9 < len(data) and data[position] == 0xFF:
-        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
-        # A frame header, in any of JPEG's modes.
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = data[position + 5 : position + 7], data[position + 7 : position + 9]
-            return int.from_bytes(width, "big"), int.from_bytes(height, "big")
-        position += 1 if marker == 0xFF else 2 + length
+    for start, kind in HEADERS.items():
+        if data.startswith(start):
+            try:
+                # Pillow's class for the format: `Image.open` would refuse large pictures without their size.
+                return kind(io.BytesIO(data)).size
+            except (OSError, SyntaxError, ValueError, IndexError, struct.error):
+                break
     raise ValueError("not a JPEG or PNG picture, or cut off; download it again, or leave it out")
 
 

@@ -37,7 +37,7 @@ def answer(frame: np.ndarray, seconds: float, watcher) -> dict:
 
 
 class Camera(Still, anywidget.AnyWidget):
-    """The widget. All networks are asked, or the one that is chosen.
+    """The browser's camera with what networks say of its faces. All are asked, or the one that is chosen.
 
     Args:
         networks: name -> (network, about) as `evaluation.load_network` gives them.

@@ -23,7 +23,9 @@ class Stopped(Exception):
 
 
 class Explorer(Still, widgets.Box):
-    """The widget. `load` and `faces_for` are called once a network, when it is first chosen.
+    """Controls for model, method, layer, channel, face and class, and the picture that they choose.
+
+    `load` and `faces_for` are called once a network, when it is first chosen.
 
     Args:
         networks: the names to choose from.

@@ -51,7 +51,7 @@ def reactions(face: np.ndarray, networks: dict, method: str = METHODS[0]) -> np.
 
 
 class Puppet(Still, widgets.Box):
-    """The widget.
+    """A face with a slider for each action unit; beside it what networks say of it.
 
     A button shows an emotion's whole prototype, with the units that are drawn but have no slider (wide eyes,
     wrinkled nose ...).
@@ -79,13 +79,12 @@ class Puppet(Still, widgets.Box):
         self.draw()
 
     def _make_controls(self) -> None:
-        self.sliders = {}
+        self.sliders, narrow = {}, {"width": "80px"}
         for name, meaning in synthetic.ACTION_UNITS.items():
-            look = {"description": f"{name} {meaning}", "style": WIDE, "layout": {"width": "334px"}}
-            self.sliders[name] = widgets.FloatSlider(max=1.0, step=0.05, **look)
-        self.buttons = []
-        for emotion in synthetic.EMOTIONS:
-            self.buttons.append(widgets.Button(description=emotion, layout={"width": "80px"}))
+            self.sliders[name] = widgets.FloatSlider(
+                description=f"{name} {meaning}", max=1.0, step=0.05, style=WIDE, layout={"width": "334px"}
+            )
+        self.buttons = [widgets.Button(description=emotion, layout=narrow) for emotion in synthetic.EMOTIONS]
         self.method = widgets.Dropdown(options=METHODS, description="looks at", layout={"width": "260px"})
         self.face = widgets.Image(width=SIZE, height=SIZE)
         self.live = widgets.Image(layout={"max_width": "100%", "margin": "0"})
