@@ -168,9 +168,12 @@ def report(
 
     labs = [lab.strip() for lab in only.split(",") if lab.strip()] or None
     if background:
+        from labkit import plan
         from labkit.workers import background as rows
 
-        raise typer.Exit(bool(rows.train(profile, labs, data_dir, reports_dir, say)))
+        raise typer.Exit(
+            bool(rows.train(plan.background_rows(profile, labs, data_dir, reports_dir), data_dir, say))
+        )
     made = reports.report(profile, labs, data, data_dir, reports_dir, force, workers, scheduler, jobs, say)
     failed = [o for o in made.notebooks if o.state == "failed"]
     unchanged = sum(o.state == "unchanged" for o in made.notebooks)

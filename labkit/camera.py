@@ -1,7 +1,10 @@
-"""Camera, video, pictures or a drawn film in; boxes and labels drawn, an annotated video, a table and a timeline out.
+"""Camera, video, pictures or a drawn film in; boxes and labels drawn, an annotated video, a table and a
+timeline out.
 
 Behind `python -m labkit webcam` and `labkit.widgets.camera`. What says something of the faces is passed in: a
-`labkit.follow.Watcher`. Frames are uint8 (H, W, 3), RGB. Nothing is kept but what a `Recording` is told to write. Taught in notebook 10.
+`labkit.follow.Watcher`. Frames are uint8 (H, W, 3), RGB. Nothing is kept but what a `Recording` is told to
+write. Taught in notebook 10. Drawing and the loop are here; where frames come from and what is written of
+them is in `labkit.filming`.
 """
 
 import subprocess
@@ -41,16 +44,23 @@ __all__ = [
     "text",
 ]
 
-COLOURS = [
-    tuple(int(c[i : i + 2], 16) for i in (1, 3, 5))
-    for c in (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.ORANGE)
-]
+_BOXES = (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.ORANGE)
+COLOURS = [tuple(bytes.fromhex(colour.removeprefix("#"))) for colour in _BOXES]
 GREY = (130, 130, 130)
 NARROWEST = 130  # pixels of a bar: as wide as the longest label
 
 
 def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
-    """A copy of the frame with each face's box, and below it a bar a target: the label and its probability, or why there is none."""
+    """Draw what is seen.
+
+    Args:
+        frame: uint8 (H, W, 3), RGB; stays as it is.
+        seen: its faces.
+
+    Returns:
+        A copy of the frame with each face's box, and below it a bar a target: the label and its probability,
+        or why there is none.
+    """
     page = frame.copy()
     for one in seen:
         colour = GREY if one.problem else COLOURS[(one.number - 1) % len(COLOURS)]
@@ -73,21 +83,25 @@ def _bar(page: np.ndarray, x: int, y: int, width: int, words: str, share: float,
     x, y = max(0, min(x, page.shape[1] - width)), max(0, y)
     place = page[y : y + 18, x : x + width]
     place[:] = place // 3
-    place[:, : round(width * share)] = (place[:, : round(width * share)] + 2 * np.array(colour)) // 3
+    filled = place[:, : round(width * share)]
+    filled[:] = (filled + 2 * np.array(colour)) // 3
     raster.write(page, words, x + 4, y + 9, 13 / raster.SCALE, (255, 255, 255))
 
 
 class Window:
-    """A window on this machine's screen. Raises OSError where there is none, or OpenCV came without windows."""
+    """A window on this machine's screen.
+
+    Raises:
+        OSError: where there is no screen, or OpenCV came without windows.
+    """
 
     def __init__(self, title: str):
         # Tried in a process of its own: where there is no screen, Qt does not raise but ends the process.
-        if subprocess.run(
-            [sys.executable, "-c", "import cv2; cv2.namedWindow('labkit')"], capture_output=True
-        ).returncode:
+        command = [sys.executable, "-c", "import cv2; cv2.namedWindow('labkit')"]
+        if subprocess.run(command, capture_output=True).returncode:
             raise OSError(
-                "no window can be opened: there is no screen, or this OpenCV has no windows (opencv-python-headless); "
-                "give --out FILE.webm, or open notebook 10 in a browser"
+                "no window can be opened: there is no screen, or this OpenCV has no windows "
+                "(opencv-python-headless); give --out FILE.webm, or open notebook 10 in a browser"
             )
         self.title = title
         cv2.namedWindow(title)
@@ -95,19 +109,30 @@ class Window:
     def show(self, page: np.ndarray) -> bool:
         """Show a frame; False once q or Escape was pressed or the window was closed."""
         cv2.imshow(self.title, cv2.cvtColor(page, cv2.COLOR_RGB2BGR))
-        return (
-            cv2.waitKey(1) & 0xFF not in (ord("q"), 27)
-            and cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) > 0
-        )
+        if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
+            return False
+        return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) > 0
 
 
 def run(
     source: Source, watcher, out: Path | None = None, seconds: float | None = None, progress=True, window=None
 ) -> dict:
-    """Watch a source to its end, or for so many seconds, or until its window is closed; with `out` it is recorded.
+    """Watch a source to its end, or for so many seconds, or until its window is closed.
 
-    Returns `source, frames, seconds, faces, changes, error`, and `out`, the files that were written. error: the sentence with which
-    the source broke off, or ""; what was recorded until then is kept."""
+    Args:
+        source: of the frames.
+        watcher: `follow.Watcher`, which has seen nothing else.
+        out: the video that is written, see `Recording`; None = nothing is recorded.
+        seconds: of the source, after which it ends; None = no limit.
+        progress: whether a bar shows how far it is.
+        window: `Window` that shows the frames; None = they are not shown.
+
+    Returns:
+        `source`, its name; `frames`, how many; `seconds`, of the last one; `faces`, how many; `changes` of a
+        label, where it is recorded, `seconds, face, target, before, after`; `out`, the files that were
+        written; `error`, the sentence with which the source broke off, or "": what was recorded until then is
+        kept.
+    """
     from tqdm.auto import tqdm
 
     recording = Recording(out, watcher.networks, source.rate, source.name) if out else None
@@ -141,13 +166,14 @@ def run(
 
 
 def text(result: dict) -> str:
-    """The same for a reader."""
-    lines = [
-        f"{result['source']}: {result['frames']} frames, {result['seconds']:.1f} s, {result['faces']} faces"
-    ]
-    lines += [
-        f"  {c['seconds']:6.2f} s  face {c['face']}: {c['target']} {c['before']} -> {c['after']}"
-        for c in result["changes"]
-    ]
-    lines += [f"wrote {', '.join(result['out'])}"] if result["out"] else []
-    return "\n".join(lines + ([f"ended early: {result['error']}"] if result["error"] else []))
+    """What `run` returned, for a reader."""
+    counts = f"{result['frames']} frames, {result['seconds']:.1f} s, {result['faces']} faces"
+    lines = [f"{result['source']}: {counts}"]
+    for change in result["changes"]:
+        what = f"{change['target']} {change['before']} -> {change['after']}"
+        lines.append(f"  {change['seconds']:6.2f} s  face {change['face']}: {what}")
+    if result["out"]:
+        lines.append(f"wrote {', '.join(result['out'])}")
+    if result["error"]:
+        lines.append(f"ended early: {result['error']}")
+    return "\n".join(lines)

@@ -186,8 +186,10 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
 
 
 def _is_too_large(shape) -> bool:
-    """Whether images of this shape fill more than half of the memory that is available, as Linux says it: they
-    then stay on disk. Elsewhere they never do."""
+    """Whether images of this shape fill more than half of the memory that is available; they then stay on disk.
+
+    Linux says how much there is; elsewhere images always go into memory.
+    """
     if not MEMORY.exists():
         return False
     available = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())

@@ -12,7 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Check:
-    """One line. `optional`: the labs run without it; `remedy`: what to do where it failed."""
+    """One line of the doctor's findings.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether it is as it should be.
+        found: what was seen.
+        remedy: what to do where it failed.
+        optional: whether the labs run without it.
+    """
 
     name: str
     ok: bool
@@ -28,6 +36,7 @@ class Check:
 
 
 def python() -> Check:
+    """The version of Python: 3.11, 3.12 or 3.13."""
     version = ".".join(map(str, sys.version_info[:3]))
     ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
     return Check("Python", ok, version, "install Python 3.11, 3.12 or 3.13, delete .venv and call make again")
@@ -50,7 +59,8 @@ def packages() -> list[Check]:
 
 
 def _version(name: str) -> str | None:
-    """The installed version. OpenCV's headless wheel is the same package without windows, so it counts as OpenCV."""
+    """The installed version. OpenCV's headless wheel is the same package without windows, so it counts as
+    OpenCV."""
     for candidate in (name, f"{name}-headless") if name == "opencv-python" else (name,):
         try:
             return metadata.version(candidate)
@@ -71,15 +81,12 @@ def pairing() -> Check:
 
 
 def opencv() -> Check:
+    """Whether OpenCV can be imported."""
     try:
         import cv2
     except ImportError as error:
-        return Check(
-            "import cv2",
-            False,
-            str(error),
-            "run python install.py: it falls back to the wheel without windows",
-        )
+        remedy = "run python install.py: it falls back to the wheel without windows"
+        return Check("import cv2", False, str(error), remedy)
     return Check("import cv2", True, f"{cv2.__version__}, {cv2.getNumThreads()} threads")
 
 
@@ -90,22 +97,17 @@ def device() -> Check:
     except (ImportError, RuntimeError, OSError) as error:
         return Check("device", False, str(error).splitlines()[0], "mend torch first")
     chosen = devices.best_device()
-    formats = (
-        "float32 and bfloat16"
-        if devices.has_bfloat16(chosen)
-        else "float32; rows in bfloat16 are read, not trained"
-    )
+    formats = "float32; rows in bfloat16 are read, not trained"
+    if devices.has_bfloat16(chosen):
+        formats = "float32 and bfloat16"
     return Check("device", True, f"{chosen.type}, trains in {formats}, {os.cpu_count()} processor cores")
 
 
 def disk(needed_gb: float = 2.0) -> Check:
+    """Room on the disk that holds the repository, in GB."""
     free = shutil.disk_usage(ROOT).free / 1e9
-    return Check(
-        "free disk",
-        free >= needed_gb,
-        f"{free:.1f} GB",
-        f"make room: data sets and reports need about {needed_gb:.0f} GB",
-    )
+    remedy = f"make room: data sets and reports need about {needed_gb:.0f} GB"
+    return Check("free disk", free >= needed_gb, f"{free:.1f} GB", remedy)
 
 
 def data(data_dir: Path) -> list[Check]:
@@ -115,10 +117,9 @@ def data(data_dir: Path) -> list[Check]:
     checks = []
     for name in datasets.SOURCES:
         here = datasets.available(name, data_dir)
+        found = "imported" if here else "not imported"
         remedy = f"see data/README.md, then python -m labkit data import {name} FILE"
-        checks.append(
-            Check(f"data {name}", here, "imported" if here else "not imported", remedy, optional=True)
-        )
+        checks.append(Check(f"data {name}", here, found, remedy, optional=True))
     return checks
 
 
@@ -126,38 +127,24 @@ def camera() -> Check:
     """On Linux a camera is a device file; elsewhere opening the first one is the only way to know."""
     if sys.platform.startswith("linux"):
         cameras = sorted(str(path) for path in Path("/dev").glob("video*"))
-        return Check(
-            "camera",
-            bool(cameras),
-            ", ".join(cameras) or "none",
-            "connect one, or give the demo a video file",
-            optional=True,
-        )
+        remedy = "connect one, or give the demo a video file"
+        return Check("camera", bool(cameras), ", ".join(cameras) or "none", remedy, optional=True)
     import cv2
 
     capture = cv2.VideoCapture(0)
     opened = capture.isOpened()
     capture.release()
-    return Check(
-        "camera",
-        opened,
-        "the first one opens" if opened else "none opens",
-        "connect one and allow its use",
-        optional=True,
-    )
+    found = "the first one opens" if opened else "none opens"
+    return Check("camera", opened, found, "connect one and allow its use", optional=True)
 
 
 def text(checks: list[Check]) -> str:
     """A line for each check; what is optional and not there shares one quiet line at the end."""
     lines = [check.line() for check in checks if check.ok or not check.optional]
     absent = [check.name for check in checks if check.optional and not check.ok]
-    lines += (
-        [
-            f"Not here, and nothing needs it: {', '.join(absent)} (`python -m labkit data list` says how to get data)."
-        ]
-        if absent
-        else []
-    )
+    if absent:
+        how = "(`python -m labkit data list` says how to get data)"
+        lines.append(f"Not here, and nothing needs it: {', '.join(absent)} {how}.")
     return "\n".join(lines)
 
 

@@ -13,9 +13,22 @@ BUILTIN_IMAGES = 1000
 
 
 def load_network(weights: str | Path, data_dir="data"):
-    """`(network, about)` of a published network by its name, or of a weights file; `about` is what `running.about` says. The file of
-    a kept row holds no more than its spec, so that the data it was trained on must be imported. Raises what `models.load`
-    raises, and `datasets.DataMissing`."""
+    """Open a network and say what it is.
+
+    The file of a kept row holds no more than its spec, so that the data it was trained on must be imported.
+
+    Args:
+        weights: a published network by its name, or a weights file.
+        data_dir: where imported data sets lie.
+
+    Returns:
+        (network, about), `about` being what `running.about` says.
+
+    Raises:
+        ValueError: for another or a damaged file.
+        FileNotFoundError: where there is none.
+        datasets.DataMissing: where the data of a kept row is not imported.
+    """
     network, about = models.load(weights)
     if "classes" not in about:
         spec = runs.RunSpec.from_dict(about["spec"])
@@ -24,40 +37,65 @@ def load_network(weights: str | Path, data_dir="data"):
 
 
 def kept_networks(store: runs.Store) -> dict[str, str | Path]:
-    """Every network that can be opened here: label -> what `load_network` takes. First the published ones, by their names, then those
-    that a store keeps beside their rows."""
+    """Every network that can be opened here.
+
+    Args:
+        store: of rows, some of which have their weights beside them.
+
+    Returns:
+        label -> what `load_network` takes: first the published ones, by their names, then those of the store.
+    """
     found: dict[str, str | Path] = {path.stem: path.stem for path in sorted(models.WEIGHTS.glob("*.pt"))}
     for weights in sorted(store.runs.glob("*/weights.pt")):
         result = store.read(weights.parent.name)
         if result and not result.error:
-            found[
-                f"{result.spec['model']}, {result.spec['data']['name']}, seed {result.spec['seed']} ({result.key[:8]})"
-            ] = weights
+            spec = result.spec
+            label = f"{spec['model']}, {spec['data']['name']}, seed {spec['seed']} ({result.key[:8]})"
+            found[label] = weights
     return found
 
 
 def read_faces(data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_IMAGES) -> FaceSet:
-    """The faces of an imported data set by its name, or of a file or folder, in the size, view and colours that the network
-    takes; where the data has no such view, the face or else what there is. n: how many built-in faces to draw."""
+    """Faces in the size, view and colours that a network takes; where the data has no such view, the face or
+    else what there is.
+
+    Args:
+        data: an imported data set by its name, "builtin", or a file or folder.
+        about: what `load_network` says of the network.
+        data_dir: where imported data sets lie.
+        n: how many built-in faces to draw.
+    """
     known = data == "builtin" or (data in datasets.SOURCES and not Path(data).exists())
-    with (
-        nullcontext((data, data_dir)) if known else datasets.imported(data, progress=False) as (name, folder)
-    ):
+    opened = nullcontext((data, data_dir)) if known else datasets.imported(data, progress=False)
+    with opened as (name, folder):
         there = datasets.views(name, folder)
         view = next((view for view in (about["view"], "face") if view in there), there[0])
-        options = {"colour": about["channels"] == 3} | ({"n": n} if name == "builtin" else {})
+        options = {"colour": about["channels"] == 3}
+        if name == "builtin":
+            options["n"] = n
         return datasets.load(name, folder, about["size"], view, **options)
 
 
 def labels_for(faces: FaceSet, target: str, classes: list[str]) -> np.ndarray:
-    """The labels of `target`, coded as the network codes its classes. Raises ValueError where a class is unknown to it."""
+    """The labels of a target, coded as a network codes its classes.
+
+    Args:
+        faces: with labels of this target.
+        target: its name.
+        classes: the network's, in its order.
+
+    Returns:
+        int64 (N,), -1 = not labelled; or float32 (N, K), as the faces have it, for K labels an image.
+
+    Raises:
+        ValueError: where a class is unknown to the network.
+    """
     theirs = faces.classes[target]
     if tuple(classes) == tuple(theirs):
         return faces.targets[target]
     if faces.is_multilabel(target) or not set(theirs) <= set(classes):
-        raise ValueError(
-            f"target '{target}': {faces.source} has {', '.join(theirs)}; the network knows {', '.join(classes)}"
-        )
+        known = f"the network knows {', '.join(classes)}"
+        raise ValueError(f"target '{target}': {faces.source} has {', '.join(theirs)}; {known}")
     order = np.array([classes.index(name) for name in theirs] + [-1])  # the last for images without a label
     return order[faces.targets[target]]
 
@@ -65,24 +103,23 @@ def labels_for(faces: FaceSet, target: str, classes: list[str]) -> np.ndarray:
 def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="data") -> dict:
     """All figures of a network on a data set, or on one of its official splits.
 
-    Returns `weights, data, split, n, copies` (images that it was trained on), `ms_per_face`, and `targets`: target ->
-    what `metrics` gives, and `without_copies`, the same without those images. Raises ValueError where split or targets do not fit.
+    Args:
+        weights: a published network by its name, or a weights file.
+        data: an imported data set by its name, "builtin", or a file or folder.
+        split: one of the data set's official splits; "" = all images.
+        data_dir: where imported data sets lie.
+
+    Returns:
+        `weights, data, split, n, copies` (images that it was trained on), `ms_per_face`, and `targets`:
+        target -> what `metrics` gives, and `without_copies`, the same without those images, or None where no
+        labelled image is left.
+
+    Raises:
+        ValueError: where split or targets do not fit.
     """
     network, about = load_network(weights, data_dir)
-    faces = read_faces(data, about, data_dir)
-    if split:
-        there = [] if faces.split is None else sorted(set(faces.split))
-        if split not in there:
-            raise ValueError(
-                f"split '{split}': {faces.source} has {', '.join(there) or 'no official splits'}"
-            )
-        faces = faces.take(faces.split == split)
-    targets = [target for target in network.heads if target in faces.targets and faces.labelled(target).any()]
-    if not targets:
-        there = [target for target in faces.targets if faces.labelled(target).any()]
-        raise ValueError(
-            f"{faces.source} has labels for {', '.join(there)}; the network predicts {', '.join(network.heads)}"
-        )
+    faces = _of_split(read_faces(data, about, data_dir), split)
+    targets = _common_targets(network, faces)
     training.predict(network, faces.images[:8], mirror=about["mirror"])  # the first call builds kernels
     start = time.perf_counter()
     predicted = training.predict(network, faces.images, mirror=about["mirror"])
@@ -90,13 +127,13 @@ def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="d
     copies = splits.copied(faces.images, about["trained_on"].numpy())
     measured = {}
     for target in targets:
-        labels, probabilities = labels_for(faces, target, about["classes"][target]), predicted[target]
+        classes, probabilities = about["classes"][target], predicted[target]
+        labels = labels_for(faces, target, classes)
         measure = metrics.multilabel if target in network.multilabel else metrics.classification
-        measured[target] = measure(labels, probabilities, about["classes"][target])
-        others = faces.labelled(target) & ~copies
-        rest = (
-            measure(labels[others], probabilities[others], about["classes"][target]) if others.any() else None
-        )
+        measured[target] = measure(labels, probabilities, classes)
+        others, rest = faces.labelled(target) & ~copies, None
+        if others.any():
+            rest = measure(labels[others], probabilities[others], classes)
         measured[target]["without_copies"] = rest
     return {
         "weights": str(weights),
@@ -109,33 +146,56 @@ def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="d
     }
 
 
+def _of_split(faces: FaceSet, split: str) -> FaceSet:
+    """The faces of an official split, "" = all."""
+    if not split:
+        return faces
+    there = [] if faces.split is None else sorted(set(faces.split))
+    if split not in there:
+        raise ValueError(f"split '{split}': {faces.source} has {', '.join(there) or 'no official splits'}")
+    return faces.take(faces.split == split)
+
+
+def _common_targets(network, faces: FaceSet) -> list[str]:
+    """What the network predicts and some face has a label for."""
+    labelled = [target for target in faces.targets if faces.labelled(target).any()]
+    targets = [target for target in network.heads if target in labelled]
+    if not targets:
+        predicts = f"the network predicts {', '.join(network.heads)}"
+        raise ValueError(f"{faces.source} has labels for {', '.join(labelled)}; {predicts}")
+    return targets
+
+
 def flat(result: dict) -> dict:
-    """What `--json` prints: the figures of a single target stand beside the rest, several stay one object a target."""
+    """What `--json` prints: the figures of a single target stand beside the rest, several stay one object a
+    target."""
     if len(result["targets"]) > 1:
         return result
     ((target, figures),) = result["targets"].items()
-    return {name: value for name, value in result.items() if name != "targets"} | {"target": target} | figures
+    rest = {name: value for name, value in result.items() if name != "targets"}
+    return rest | {"target": target} | figures
 
 
 def text(result: dict) -> str:
-    """The same for a reader."""
+    """What `evaluate` returned, for a reader."""
     split = f", {result['split']}" if result["split"] else ""
-    lines = [
-        f"{result['weights']} on {result['data']}{split}: {result['n']:,} images, {result['ms_per_face']:.2f} ms a face"
-    ]
+    counts = f"{result['n']:,} images, {result['ms_per_face']:.2f} ms a face"
+    lines = [f"{result['weights']} on {result['data']}{split}: {counts}"]
     for target, figures in result["targets"].items():
-        scalars = {name: value for name, value in figures.items() if isinstance(value, float)}
-        lines.append(
-            f"{target}: "
-            + ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scalars.items())
-        )
-        lines.append(f"  {'':<14}{'precision':>10}{'recall':>10}{'f1':>10}{'n':>8}")
-        for name, row in figures["per_class"].items():
-            lines.append(
-                f"  {name:<14}{row['precision']:>10.4f}{row['recall']:>10.4f}{row['f1']:>10.4f}{row['n']:>8,}"
-            )
+        lines += _lines_of_target(target, figures)
         if result["copies"]:
             rest = figures["without_copies"]
             without = f"accuracy {rest['accuracy']:.4f} on the other {rest['n']:,}" if rest else "no other"
             lines.append(f"  {result['copies']:,} images also stand in what it was trained on; {without}")
     return "\n".join(lines)
+
+
+def _lines_of_target(target: str, figures: dict) -> list[str]:
+    scalars = {name: value for name, value in figures.items() if isinstance(value, float)}
+    written = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in scalars.items()]
+    lines = [f"{target}: {', '.join(written)}"]
+    lines.append(f"  {'':<14}{'precision':>10}{'recall':>10}{'f1':>10}{'n':>8}")
+    for name, row in figures["per_class"].items():
+        values = "".join(f"{row[figure]:>10.4f}" for figure in ("precision", "recall", "f1"))
+        lines.append(f"  {name:<14}{values}{row['n']:>8,}")
+    return lines

@@ -127,6 +127,24 @@ def read_table(
     return Table(id, profile, settings, tuple(filter(shown, rows)), folder, store, str(data_dir))
 
 
+def background_rows(
+    profile: str, labs: list[str] | None, data_dir, reports_dir
+) -> list[tuple[str, runs.RunSpec, runs.Store]]:
+    """The background rows of these labs, None = all, that are not kept, in the plan's order: name, spec and
+    store of each."""
+    found = []
+    for id, settings in read_plan(reports_dir)["table"].items():
+        if labs is not None and settings["lab"] not in labs:
+            continue
+        table = read_table(id, profile, "", data_dir, reports_dir, whole=True)
+        for row in table.rows:
+            for spec in row.specs if row.background else ():
+                if not running.is_kept(spec, table.store, data_dir):
+                    name = f"{id} {', '.join(map(str, row.labels.values()))}, seed {spec.seed}"
+                    found.append((name, spec, table.store))
+    return found
+
+
 def published_spec(name: str, data_dir="data", reports_dir="reports") -> tuple[Table, runs.RunSpec]:
     """The table and the spec whose network is published as `name`. Raises ValueError for a name that
     `[weights]` does not have."""

@@ -1,11 +1,13 @@
 """Lets torchvision be imported beside a CPU-only torch.
 
-The torchvision wheel on the Python package index is built for CUDA. Beside a CPU-only torch its compiled operators cannot
-be loaded and the import ends with "operator torchvision::nms does not exist", because torchvision describes two operators
-(`nms`, `qnms`) that nothing declared. Declaring their signatures is enough: transforms, models and data sets then work,
-`torchvision.ops.nms` and `torchvision.io` do not (read images with OpenCV or Pillow).
+The torchvision wheel on the Python package index is built for CUDA. Beside a CPU-only torch its compiled
+operators cannot be loaded and the import ends with "operator torchvision::nms does not exist", because
+torchvision describes two operators (`nms`, `qnms`) that nothing declared. Declaring their signatures is
+enough: transforms, models and data sets then work, `torchvision.ops.nms` and `torchvision.io` do not (read
+images with OpenCV or Pillow).
 
-torch itself calls `register` on `import torch`, through the entry-point group `torch.backends` in pyproject.toml.
+torch itself calls `register` on `import torch`, through the entry-point group `torch.backends` in
+pyproject.toml.
 """
 
 from importlib.metadata import PackageNotFoundError, distribution

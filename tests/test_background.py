@@ -50,7 +50,8 @@ def table(house, **options):
 
 def train(house):
     said = []
-    return background.train("full", None, house / "data", house / "reports", said.append), said
+    todo = plan.background_rows("full", None, house / "data", house / "reports")
+    return background.train(todo, house / "data", said.append), said
 
 
 def test_a_table_goes_without_its_background_rows_until_they_are_there(house):

@@ -58,6 +58,7 @@ ALLOWED = {
     "runs": "models training",
     "workers.cluster": "",
     "running": "augment datasets devices metrics models runs splits training workers.cluster",
+    "workers.background": "running runs",
     "evaluation": "faces datasets metrics models running runs splits training",
     # looking inside, and at oneself
     "raster": "",
@@ -79,7 +80,6 @@ ALLOWED = {
     "widgets.explorer": "devices explain raster training views widgets.still",
     # reports
     "plan": "running runs",
-    "workers.background": "plan running runs",
     "tables": "plan metrics running runs",
     "html.pages": "tables",
     "reports": "plan html.pages figures running",
@@ -94,6 +94,8 @@ HOUSES = {
     "drawn": "synthetic",
     "formats": "datasets",
     "loop": "training",
+    "charts": "figures",
+    "filming": "camera",
     "html": "reports",
     "benches": "bench",
     "workers": "running",

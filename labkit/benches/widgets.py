@@ -1,7 +1,8 @@
 """How long a slider takes to show its picture, in a real browser, beside the least that it can take there.
 
-A page in JupyterLab holds the puppet, the explorer, and beside each a bare `ipywidgets.Image` with a slider of its own, which changes
-between two ready pictures of the same size. All are pressed in turns, so that whatever else the machine does meets all of them.
+A page in JupyterLab holds the puppet, the explorer, and beside each a bare `ipywidgets.Image` with a slider
+of its own, which changes between two ready pictures of the same size. All are pressed in turns, so that
+whatever else the machine does meets all of them.
 """
 
 import os
@@ -31,7 +32,8 @@ def bare(name, pictures):
     display(widgets.VBox([slider, image]))
 
 display(puppet.Puppet(networks))
-bare("bare puppet", [puppet.reactions(puppet.face(synthetic.Identity(), units), networks) for units in ({}, {"AU12": 1.0})])
+drawn = [puppet.face(synthetic.Identity(), units) for units in ({}, {"AU12": 1.0})]
+bare("bare puppet", [puppet.reactions(face, networks) for face in drawn])
 display(Explorer(list(networks), lambda name: networks[name], faces_for, "activations"))
 looks = [views.Look(*networks["smile"], faces_for(networks["smile"][1]), face) for face in (0, 1)]
 bare("bare explorer", [views.picture(look, "activations") for look in looks])
@@ -47,43 +49,51 @@ PRESSED = {  # what is timed -> label of its slider, keys, and the bare picture 
 def bench_widgets(rounds: int = 15) -> dict:
     """Milliseconds from a key to the new picture, decoded; medians over twice `rounds` presses.
 
-    Returns `load`, the load average when it began, and `widgets`: what is pressed -> `ms`, `bare_ms` and their `ratio`. Raises OSError
-    where there is no browser."""
+    Returns:
+        `load`, the load average when it began, None on Windows, and `widgets`: what is pressed -> `ms`,
+        `bare_ms` and their `ratio`.
+
+    Raises:
+        OSError: where there is no browser.
+    """
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    with tempfile.TemporaryDirectory() as folder:
+        _write_notebook(Path(folder) / "widgets.ipynb")
+        with browser.jupyterlab(Path(folder)) as address, browser.chromium() as page:
+            browser.run_all(page, address("widgets.ipynb"), 120)
+            times = _press_in_turns(page, rounds)
+    # The first presses build kernels.
+    medians = {what: statistics.median(measured[2:]) for what, measured in times.items()}
+    rows = {}
+    for what, (*_, bare) in PRESSED.items():
+        ms, bare_ms = medians[what], medians[bare]
+        rows[what] = {"ms": round(ms, 1), "bare_ms": round(bare_ms, 1), "ratio": round(ms / bare_ms, 2)}
+    return {"widgets": rows, "load": load}
+
+
+def _write_notebook(path: Path) -> None:
     import nbformat
 
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    times: dict[str, list[float]] = {
-        name: [] for name in (*PRESSED, *(bare for *_, bare in PRESSED.values()))
-    }
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        page_of = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NOTEBOOK)], metadata=kernel)
-        nbformat.write(page_of, folder / "widgets.ipynb")
-        with browser.jupyterlab(folder) as address, browser.chromium() as page:
-            browser.run_all(page, address("widgets.ipynb"), 120)
-            for _ in range(rounds + 1):
-                for what, (label, keys, bare) in PRESSED.items():
-                    for key, bare_key in zip(keys, ("ArrowRight", "ArrowLeft")):
-                        times[what].append(browser.press(page, *_slider_and_picture(page, label), key))
-                        times[bare].append(browser.press(page, *_slider_and_picture(page, bare), bare_key))
-    medians = {
-        what: statistics.median(measured[2:]) for what, measured in times.items()
-    }  # the first build kernels
-    rows = {
-        what: {
-            "ms": round(medians[what], 1),
-            "bare_ms": round(medians[bare], 1),
-            "ratio": round(medians[what] / medians[bare], 2),
-        }
-        for what, (*_, bare) in PRESSED.items()
-    }
-    return {"widgets": rows, "load": load}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(NOTEBOOK)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+
+
+def _press_in_turns(page, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each press of what `PRESSED` names and of the bare pictures; one round more, to warm
+    up."""
+    bare_names = {bare for *_, bare in PRESSED.values()}
+    times: dict[str, list[float]] = {name: [] for name in (*PRESSED, *bare_names)}
+    for _ in range(rounds + 1):
+        for what, (label, keys, bare) in PRESSED.items():
+            for key, bare_key in zip(keys, ("ArrowRight", "ArrowLeft")):
+                times[what].append(browser.press(page, *_slider_and_picture(page, label), key))
+                times[bare].append(browser.press(page, *_slider_and_picture(page, bare), bare_key))
+    return times
 
 
 def _slider_and_picture(page, label: str):
     """The handle of the slider with this label, and the last picture of the output that it stands in."""
-    output = page.locator(f".jp-OutputArea-output:has(.widget-label:text-is('{label}'))").last
-    return output.locator(
-        f".widget-slider:has(.widget-label:text-is('{label}')) .noUi-handle"
-    ).last, output.locator("img").last
+    named = f":has(.widget-label:text-is('{label}'))"
+    output = page.locator(f".jp-OutputArea-output{named}").last
+    return output.locator(f".widget-slider{named} .noUi-handle").last, output.locator("img").last

@@ -14,8 +14,18 @@ WRITERS = {".webm": "VP80", ".mp4": "vp09"}  # what OpenCV's wheel writes and br
 
 
 def row(frame: int, seconds: float, one: Seen) -> dict:
-    """A line of the table: whose face, where, and what is said of it, as `labkit.follow` smooths it; nothing where nothing is said. A
-    target of two classes has the second one's probability; others have the label and its probability."""
+    """A line of the table: whose face, where, and what is said of it, as `labkit.follow` smooths it.
+
+    Args:
+        frame: its number, from 0.
+        seconds: when it was taken.
+        one: a face of it.
+
+    Returns:
+        `frame, seconds, face, x, y, width, height`, the box in pixels, and nothing more where nothing is
+        said. A target of two classes has the second one's probability; others have the label and its
+        probability.
+    """
     values = {"frame": frame, "seconds": round(seconds, 3), "face": one.number}
     values |= dict(zip(("x", "y", "width", "height"), (round(v, 1) for v in one.face.box)))
     for target, classes in one.probabilities.items():
@@ -27,28 +37,29 @@ def row(frame: int, seconds: float, one: Seen) -> dict:
 
 
 def changes(last: dict, seen: list[Seen], seconds: float) -> list[dict]:
-    """The labels that are other than the last ones, (number, target) -> label, as `seconds, face, target, before, after`; brings `last`
-    up to date."""
+    """The labels that are other than the last ones.
+
+    Args:
+        last: (number, target) -> label; is brought up to date.
+        seen: the faces of the next frame.
+        seconds: when it was taken.
+
+    Returns:
+        A dict a label that changed: `seconds, face, target, before, after`.
+    """
     found = []
     for one in seen:
         for target, said in one.said.items():
             before = last.get((one.number, target), said)
             if before != said:
-                found.append(
-                    {
-                        "seconds": seconds,
-                        "face": one.number,
-                        "target": target,
-                        "before": before,
-                        "after": said,
-                    }
-                )
+                whose = {"seconds": seconds, "face": one.number, "target": target}
+                found.append(whose | {"before": before, "after": said})
             last[one.number, target] = said
     return found
 
 
 def columns(networks: dict) -> list[str]:
-    """The columns of the table for these networks, in their order."""
+    """The columns of the table for these networks, name -> (network, about), in their order."""
     names = ["frame", "seconds", "face", "x", "y", "width", "height"]
     for _, about in networks.values():
         for target, classes in about["classes"].items():
@@ -57,7 +68,12 @@ def columns(networks: dict) -> list[str]:
 
 
 def check_out(out: Path) -> None:
-    """Raise ValueError for an ending that browsers do not play, FileNotFoundError for a folder that does not exist."""
+    """Refuse a name for the video before anything is recorded.
+
+    Raises:
+        ValueError: for an ending that browsers do not play.
+        FileNotFoundError: for a folder that does not exist.
+    """
     if out.suffix not in WRITERS:
         raise ValueError(f"out '{out}': expected a name that ends with {' or '.join(WRITERS)}")
     if not out.parent.is_dir():
@@ -65,26 +81,38 @@ def check_out(out: Path) -> None:
 
 
 class Recording:
-    """Writes OUT, the annotated video, and beside it OUT's name with .csv, a line a face and frame, and .png, the timeline. Each has a
-    temporary name until the end of the `with` block, also where that ends with an error: what came until then is kept. Where no frame
-    came, or no face for a timeline, there is no such file.
+    """Writes OUT, the annotated video, and beside it OUT's name with .csv, a line a face and frame, and .png,
+    the timeline.
 
-    rows: the table; changes: the moments in which a label changed, `seconds, face, target, before, after`; frames: how many; files:
-    what was written, at the end."""
+    The table and the video have a temporary name until the end of the `with` block, also where that ends with
+    an error: what came until then is kept. Where no frame came, or no face for a timeline, there is no such
+    file.
+
+    Args:
+        out: the video, with an ending of `WRITERS`.
+        networks: name -> (network, about) as `evaluation.load_network` gives them.
+        rate: of the video, frames a second.
+        name: title of the timeline.
+
+    Attributes:
+        rows: the table, as `row` gives its lines.
+        changes: the moments in which a label changed, `seconds, face, target, before, after`.
+        frames: how many.
+        files: what was written, at the end.
+
+    Raises:
+        ValueError: for an ending that browsers do not play.
+        FileNotFoundError: for a folder that does not exist.
+    """
 
     def __init__(self, out: Path, networks: dict, rate: float, name: str):
         check_out(out)
         self.out, self.rate, self.name, self.columns = out, rate, name, columns(networks)
         self.video, self.csv = (out.with_name(f".{out.stem}.part{ending}") for ending in (out.suffix, ".csv"))
-        self.rows, self.changes, self.files, self.frames, self.written, self.said, self.writer = (
-            [],
-            [],
-            [],
-            0,
-            0,
-            {},
-            None,
-        )
+        self.rows, self.changes, self.files = [], [], []
+        self.frames, self.written = 0, 0  # written: to the video, where a frame may stand more than once
+        self.said: dict = {}  # the last labels, see `changes`
+        self.writer = None  # until the first frame says how large the video is
 
     def __enter__(self) -> "Recording":
         self.file = self.csv.open("w", newline="", encoding="utf-8")
@@ -93,28 +121,37 @@ class Recording:
         return self
 
     def add(self, page: np.ndarray, seconds: float, seen: list[Seen]) -> None:
-        """The next frame, annotated, and what was seen in it."""
+        """Write the next frame.
+
+        Args:
+            page: uint8 (H, W, 3), RGB, annotated; the first one decides the size of the video.
+            seconds: when it was taken.
+            seen: what was seen in it.
+
+        Raises:
+            ValueError: where OpenCV cannot write this kind of video.
+        """
         if self.writer is None:
-            self.size = page.shape[1], page.shape[0]
-            with quietly():
-                self.writer = cv2.VideoWriter(
-                    str(self.video), cv2.VideoWriter.fourcc(*WRITERS[self.out.suffix]), self.rate, self.size
-                )
-            if not self.writer.isOpened():
-                raise ValueError(
-                    f"{self.out}: OpenCV here cannot write this video ({WRITERS[self.out.suffix]})"
-                )
+            self._open_video(page)
         picture = cv2.cvtColor(fitted(page, self.size), cv2.COLOR_RGB2BGR)
+        # More than once where a camera gave fewer frames than it promised, so that time runs true.
         while self.written < seconds * self.rate + 0.5:
-            self.writer.write(
-                picture
-            )  # more than once where a camera gave fewer frames than it promised, so that time runs true
+            self.writer.write(picture)
             self.written += 1
         new = [row(self.frames, seconds, one) for one in seen]
         self.table.writerows(new)
         self.rows += new
         self.changes += changes(self.said, seen, seconds)
         self.frames += 1
+
+    def _open_video(self, page: np.ndarray) -> None:
+        self.size = page.shape[1], page.shape[0]
+        codec = WRITERS[self.out.suffix]
+        with quietly():
+            fourcc = cv2.VideoWriter.fourcc(*codec)
+            self.writer = cv2.VideoWriter(str(self.video), fourcc, self.rate, self.size)
+        if not self.writer.isOpened():
+            raise ValueError(f"{self.out}: OpenCV here cannot write this video ({codec})")
 
     def __exit__(self, *error) -> None:
         self.file.close()
@@ -135,15 +172,20 @@ class Recording:
 
 
 def fitted(page: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture as large as fits into (width, height), in the middle of a dark one of that size."""
+    """A picture as large as fits into (width, height), in the middle of a dark one of that size.
+
+    Args:
+        page: uint8 (H, W, 3).
+        size: (width, height) in pixels.
+
+    Returns:
+        uint8 (height, width, 3); `page` itself where it has that size.
+    """
     if page.shape[1::-1] == tuple(size):
         return page
     share = min(size[0] / page.shape[1], size[1] / page.shape[0])
-    small = cv2.resize(
-        page,
-        (max(1, int(page.shape[1] * share)), max(1, int(page.shape[0] * share))),
-        interpolation=cv2.INTER_AREA,
-    )
+    small_size = max(1, int(page.shape[1] * share)), max(1, int(page.shape[0] * share))
+    small = cv2.resize(page, small_size, interpolation=cv2.INTER_AREA)
     whole = np.full((size[1], size[0], 3), 20, np.uint8)
     y, x = (whole.shape[0] - small.shape[0]) // 2, (whole.shape[1] - small.shape[1]) // 2
     whole[y : y + small.shape[0], x : x + small.shape[1]] = small

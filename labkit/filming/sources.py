@@ -1,4 +1,5 @@
-"""Where frames come from: cameras, videos, folders of pictures, and a film of drawn faces. Frames are uint8 (H, W, 3), RGB."""
+"""Where frames come from: cameras, videos, folders of pictures, and a film of drawn faces. Frames are uint8
+(H, W, 3), RGB."""
 
 import itertools
 import math
@@ -23,7 +24,8 @@ FASTEST = 240.0  # frames a second; what browsers record has no steady rate and 
 
 @contextmanager
 def quietly():
-    """OpenCV's video libraries print to standard error, past Python, about things that labkit itself reports: leave that out."""
+    """Leave out what OpenCV's video libraries print to standard error, past Python, about things that labkit
+    itself reports."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
@@ -37,8 +39,15 @@ def quietly():
 
 @dataclass
 class Source:
-    """Where frames come from. frames: (frame, seconds) pairs; n: how many, None where nobody knows; rate: frames a second; name: for
-    the reader; still: pictures that have nothing to do with each other."""
+    """Where frames come from.
+
+    Attributes:
+        frames: pairs of a frame, uint8 (H, W, 3), RGB, and its seconds.
+        n: how many; None where nobody knows.
+        rate: frames a second.
+        name: for the reader.
+        still: whether they are pictures that have nothing to do with each other.
+    """
 
     frames: Iterable[tuple[np.ndarray, float]]
     n: int | None
@@ -48,8 +57,15 @@ class Source:
 
 
 def open_source(source: str | int) -> Source:
-    """A camera by its number ("0"), a video file, a folder of pictures, or "builtin": drawn faces as an endless film. Raises OSError
-    where it cannot be opened; its frames raise OSError where a camera breaks off."""
+    """Open what gives frames.
+
+    Args:
+        source: a camera by its number ("0"), a video file, a folder of pictures, or "builtin": drawn faces as
+            an endless film.
+
+    Raises:
+        OSError: where it cannot be opened; its frames raise OSError where a camera breaks off.
+    """
     text = str(source)
     if text == FILM:
         return Source(film(), None, FILM_RATE, FILM)
@@ -59,9 +75,8 @@ def open_source(source: str | int) -> Source:
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"source '{text}': expected the number of a camera, a video file, a folder of pictures, or {FILM}"
-        )
+        expected = f"the number of a camera, a video file, a folder of pictures, or {FILM}"
+        raise FileNotFoundError(f"source '{text}': expected {expected}")
     return _video(path)
 
 
@@ -80,9 +95,8 @@ def _camera(number: int) -> Source:
         works = capture.isOpened() and capture.read()[0]
     if not works:
         capture.release()
-        raise OSError(
-            f"camera {number}: not there, used by another program, or not allowed; --source {FILM} needs none"
-        )
+        why = "not there, used by another program, or not allowed"
+        raise OSError(f"camera {number}: {why}; --source {FILM} needs none")
 
     def frames():
         start = time.perf_counter()
@@ -90,9 +104,8 @@ def _camera(number: int) -> Source:
             for i in itertools.count():
                 taken, frame = capture.read()
                 if not taken:
-                    raise OSError(
-                        f"camera {number}: no picture after {i} frames; it was unplugged, or another program took it"
-                    )
+                    why = "it was unplugged, or another program took it"
+                    raise OSError(f"camera {number}: no picture after {i} frames; {why}")
                 yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), time.perf_counter() - start
         finally:
             capture.release()
@@ -118,10 +131,12 @@ def _video(path: Path) -> Source:
                     if i == 0:
                         raise OSError(f"{path}: holds no picture that OpenCV can read")
                     return
+                # Not every file names the times of its frames.
                 named = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                at = (
-                    named if named > at else at + (i > 0) / rate
-                )  # not every file names the times of its frames
+                if named > at:
+                    at = named
+                elif i > 0:
+                    at += 1 / rate
                 yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), at
         finally:
             capture.release()
@@ -147,26 +162,35 @@ def _folder(path: Path) -> Source:
 
 
 def film(seed: int = 0) -> Iterator[tuple[np.ndarray, float]]:
-    """An endless film of two drawn people who go through the emotions: frames of 640x480 and their seconds."""
+    """An endless film of two drawn people who go through the emotions: frames of 640x480 and their
+    seconds."""
     people = [synthetic.sample_identity(np.random.default_rng([seed, i])) for i in (3, 8)]
     for i in itertools.count():
         yield film_frame(people, i / FILM_RATE), i / FILM_RATE
 
 
 def film_frame(people: list, seconds: float) -> np.ndarray:
-    """Two windows of a video call: each person shows an emotion for two seconds, then the next, and moves the head a little."""
+    """Two windows of a video call: each person shows an emotion for two seconds, then the next, and moves the
+    head a little.
+
+    Args:
+        people: two, `synthetic.Identity`.
+        seconds: since the film began.
+
+    Returns:
+        uint8 (480, 640, 3), RGB.
+    """
     frame = np.full((480, 640, 3), (34, 40, 50), np.uint8)
     for i, person in enumerate(people):
         turn = (seconds + 3.3 * i) / 2
         names = [synthetic.EMOTIONS[(3 * (int(turn) + k) + 2 * i) % len(synthetic.EMOTIONS)] for k in (0, 1)]
         before, now = (synthetic.PROTOTYPES[name][0] for name in names)
         share = min(1.0, 3 * (turn % 1))
-        units = {
-            name: (1 - share) * before.get(name, 0) + share * now.get(name, 0) for name in {**before, **now}
-        }
+        units = {}
+        for name in {**before, **now}:
+            units[name] = (1 - share) * before.get(name, 0) + share * now.get(name, 0)
         sway = math.sin(0.9 * seconds + 2 * i)
-        parameters = synthetic.FaceParameters(
-            person, units, yaw=0.15 * sway, zoom=0.85, shift=(0.05 * sway, 0.02 * math.cos(seconds))
-        )
+        shift = (0.05 * sway, 0.02 * math.cos(seconds))
+        parameters = synthetic.FaceParameters(person, units, yaw=0.15 * sway, zoom=0.85, shift=shift)
         frame[112:368, 40 + 304 * i : 296 + 304 * i] = synthetic.draw(parameters, 256)
     return frame

@@ -11,9 +11,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from labkit import plan, running, runs
+from labkit import running
+from labkit.runs import RunSpec, Store
 
 MEASURING = Path(tempfile.gettempdir()) / "labkit-measuring"
 FORGOTTEN = 3600  # seconds after which a lock is that of a measurement that was killed
@@ -35,43 +37,32 @@ def wait(seconds: float = 2.0) -> None:
         time.sleep(seconds)
 
 
-def missing(
-    profile: str, labs: list[str] | None, data_dir, reports_dir
-) -> list[tuple[plan.Table, plan.Row, runs.RunSpec]]:
-    """The background rows of these labs, None = all, that are not kept, in the plan's order."""
-    found = []
-    for id, settings in plan.read_plan(reports_dir)["table"].items():
-        if labs is None or settings["lab"] in labs:
-            table = plan.read_table(id, profile, "", data_dir, reports_dir, whole=True)
-            specs = [(row, spec) for row in table.rows if row.background for spec in row.specs]
-            found += [
-                (table, row, spec) for row, spec in specs if not running.is_kept(spec, table.store, data_dir)
-            ]
-    return found
+def train(todo: list[tuple[str, RunSpec, Store]], data_dir, say: Callable[[str], None] = print) -> int:
+    """Train rows, one after the other.
 
-
-def train(
-    profile: str, labs: list[str] | None, data_dir, reports_dir, say: Callable[[str], None] = print
-) -> int:
-    """Train what is `missing`, one after the other; returns how many rows failed."""
+    Args:
+        todo: each with its name and the store that keeps it, as `plan.background_rows` lists them.
+        data_dir: the folder of all imported data sets.
+        say: told of each epoch and each row.
+    Returns:
+        How many rows failed.
+    """
     import torch
 
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
         os.nice(19)
-    todo, failed = missing(profile, labs, data_dir, reports_dir), 0
+    failed = 0
     say(f"{len(todo)} rows to train in the background")
-    for i, (table, row, spec) in enumerate(todo, 1):
-        name = f"[{i}/{len(todo)}] {table.id} {', '.join(map(str, row.labels.values()))}, seed {spec.seed}"
+    for i, (name, spec, store) in enumerate(todo, 1):
         wait()
-
-        def after_epoch(epoch: dict, model, name: str = name) -> None:
-            say(f"{name}: epoch {epoch['epoch']} of {spec.config.epochs}, {epoch['seconds']:.0f} s")  # noqa: B023
-            wait()
-
-        result, _ = running.run(
-            spec, table.store, data_dir, progress=False, checkpoint=True, after_epoch=after_epoch
-        )
+        told = partial(_after_epoch, say, f"[{i}/{len(todo)}] {name}", spec.config.epochs)
+        result, _ = running.run(spec, store, data_dir, progress=False, checkpoint=True, after_epoch=told)
         failed += result.error is not None
-        say(f"{name}: {result.error or f'kept as {result.key}'}")
+        say(f"[{i}/{len(todo)}] {name}: {result.error or f'kept as {result.key}'}")
     return failed
+
+
+def _after_epoch(say, name: str, epochs: int, row: dict, model) -> None:
+    say(f"{name}: epoch {row['epoch']} of {epochs}, {row['seconds']:.0f} s")
+    wait()
