@@ -34,7 +34,8 @@ FOLDERS = (  # environment variables that name folders of Jupyter's own
     "JUPYTERLAB_WORKSPACES_DIR",
     "IPYTHONDIR",
 )
-IDLE = "text=/\\| Idle$/"  # the status bar; the indicator beside the kernel's name says so before it is connected
+# The status bar; the indicator beside the kernel's name says so before it is connected.
+IDLE = "text=/\\| Idle$/"
 
 
 def executable() -> str | None:
@@ -48,9 +49,9 @@ def chromium(width: int = 1400, height: int = 900, scale: float = 1, flags: list
     """A page in a new browser, open until the block ends.
 
     Args:
-        width: of the page in pixels.
-        height: of the page in pixels.
-        scale: dots of the screen a pixel.
+        width: of the page, in its pixels.
+        height: of the page, in its pixels.
+        scale: dots of the screen a pixel of the page.
         flags: of the browser's command line, besides `FLAGS`.
 
     Yields:
