@@ -1,5 +1,5 @@
-"""Camera, video, pictures or a drawn film in; boxes and labels drawn, an annotated video, a table and a
-timeline out.
+"""Camera, video, pictures or a drawn film in; boxes and labels drawn, an annotated video, a table and
+a timeline out.
 
 Behind `python -m labkit webcam` and `labkit.widgets.camera`. What says something of the faces is passed in: a
 `labkit.follow.Watcher`. Frames are uint8 (H, W, 3), RGB. Nothing is kept but what a `Recording` is told to

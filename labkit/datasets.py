@@ -186,7 +186,8 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
 
 
 def _is_too_large(shape) -> bool:
-    """Whether images of this shape fill more than half of the memory that is available; they then stay on disk.
+    """Whether images of this shape fill more than half of the memory that is available: they then stay on
+    disk.
 
     Linux says how much there is; elsewhere images always go into memory.
     """

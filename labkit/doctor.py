@@ -59,8 +59,8 @@ def packages() -> list[Check]:
 
 
 def _version(name: str) -> str | None:
-    """The installed version. OpenCV's headless wheel is the same package without windows, so it counts as
-    OpenCV."""
+    """The installed version. OpenCV's headless wheel is the same package without windows, so
+    it counts as OpenCV."""
     for candidate in (name, f"{name}-headless") if name == "opencv-python" else (name,):
         try:
             return metadata.version(candidate)

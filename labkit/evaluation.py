@@ -167,8 +167,8 @@ def _common_targets(network, faces: FaceSet) -> list[str]:
 
 
 def flat(result: dict) -> dict:
-    """What `--json` prints: the figures of a single target stand beside the rest, several stay one object a
-    target."""
+    """What `--json` prints: the figures of a single target stand beside the rest, several stay one object
+    a target."""
     if len(result["targets"]) > 1:
         return result
     ((target, figures),) = result["targets"].items()

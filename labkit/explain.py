@@ -75,8 +75,8 @@ def to_input(model, images: np.ndarray) -> torch.Tensor:
 
 
 def scaled(model, images: torch.Tensor) -> torch.Tensor:
-    """Images in 0..1 as the first convolution takes them: without the training images' mean, divided by their
-    deviation."""
+    """Images in 0..1 as the first convolution takes them: without the training images' mean, divided by
+    their deviation."""
     return (images - model.mean[:, None, None]) / model.deviation[:, None, None]
 
 
@@ -140,8 +140,7 @@ def _one_side(value: int | tuple[int, int]) -> int:
 def peaks(
     model, images: np.ndarray, layer: str, batch: int = 64, tick: Tick = no_tick
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where each channel of a layer is excited most in each image. One pass over the images serves all
-    channels.
+    """Where each channel of a layer is excited most in each image; one pass serves all channels.
 
     Args:
         model: `models.FaceNet`.

@@ -1,5 +1,5 @@
-"""Faces from frame to frame: who is who, what the networks say of each, steadily. Used by `labkit.camera` and
-its widget.
+"""Faces from frame to frame: who is who, what the networks say of each, steadily. Used by `labkit.camera`
+and its widget.
 
 Every frame is searched by `labkit.detect`; a face belongs to the one that was nearest in the frame before.
 All faces of a frame are cropped as in training and predicted as one batch. Probabilities are smoothed over

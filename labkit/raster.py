@@ -1,5 +1,5 @@
-"""Pictures of numbers, as pixels and within milliseconds: tiles, colour maps, overlays, bars, text. What the
-sliders show.
+"""Pictures of numbers, as pixels and within milliseconds: tiles, colour maps, overlays, bars, text.
+What the sliders show.
 
 Every picture is uint8 (H, W, 3), RGB; they are put `beside` and `below` each other. Lengths are in pixels of
 the page times `SCALE`, so that text is sharp on screens that have more than one dot a pixel; `show` and the
@@ -201,6 +201,10 @@ def columns_for(n: int, width: int, height: int) -> tuple[int, int]:
 
     Returns:
         (columns, side): tiles in a row, and the side of each in pixels, 1 or more.
+
+    Example:
+        >>> columns_for(7, 640, 280)
+        (4, 140)
     """
     side, columns = max((min(width // c, height // -(-n // c)), c) for c in range(1, n + 1))
     return columns, max(side, 1)

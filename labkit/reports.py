@@ -1,8 +1,9 @@
-"""Reports: papermill runs the notebooks, each keeps its rows and writes its tables and figures, and the pages show them.
+"""Reports: papermill runs the notebooks, each keeps its rows and writes its tables and figures, and
+the pages show them.
 
-Written under `reports/<profile>/`: `index.html`, one page a lab, `tables/`, `figures/`, and `notebooks/<name>.html`, the
-notebook as it ran. A notebook is not run again while everything that it depends on, and everything that it wrote, is as it was
-(`_stamp`).
+Written under `reports/<profile>/`: `index.html`, one page a lab, `tables/`, `figures/`, and
+`notebooks/<name>.html`, the notebook as it ran. A notebook is not run again while everything that it depends
+on, and everything that it wrote, is as it was (`_stamp`).
 """
 
 import hashlib
@@ -24,7 +25,14 @@ NOTEBOOKS = ROOT / "notebooks"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a notebook: `state` is "done", "unchanged" or "failed"; `error` names the cell and the exception."""
+    """What became of a notebook.
+
+    Attributes:
+        notebook: its name.
+        state: "done", "unchanged" or "failed".
+        seconds: that it ran.
+        error: the cell and the exception, where it failed.
+    """
 
     notebook: str
     state: str
@@ -34,7 +42,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of all of them, how many rows were trained on the way, and the page to open."""
+    """What became of all of them.
+
+    Attributes:
+        notebooks: in the order of the plan.
+        rows_trained: how many rows were trained on the way.
+        index: the page to open.
+    """
 
     notebooks: list[Outcome]
     rows_trained: int
@@ -42,14 +56,22 @@ class Report:
 
 
 def notebooks_of(plan: dict, only: list[str] | None) -> list[str]:
-    """The notebooks of the labs `only`, or all. Raises ValueError for a lab that the plan does not have."""
+    """The notebooks of labs, each once.
+
+    Args:
+        plan: as `plan.read_plan` gives it.
+        only: names of labs; None = all, and before them those that belong to no lab.
+
+    Raises:
+        ValueError: for a lab that the plan does not have.
+    """
     for lab in only or []:
         if lab not in plan["lab"]:
             raise ValueError(f"lab '{lab}': expected one of {', '.join(plan['lab'])}")
-    first = [] if only else plan["general"]["notebooks"]
-    return list(
-        dict.fromkeys(first + [n for lab in only or plan["lab"] for n in plan["lab"][lab]["notebooks"]])
-    )
+    names = [] if only else list(plan["general"]["notebooks"])
+    for lab in only or plan["lab"]:
+        names += plan["lab"][lab]["notebooks"]
+    return list(dict.fromkeys(names))
 
 
 def report(
@@ -64,25 +86,38 @@ def report(
     jobs: int | None = None,
     say: Callable[[str], None] = print,
 ) -> Report:
-    """Run the notebooks of a profile and write its pages.
+    """Run the notebooks of a profile and write its pages. One notebook that fails stops no other.
 
-    only: labs, None = all. data: a data set in place of the profile's own. force: run and train all anew. workers, scheduler: see
-    `running.run_all`. jobs: notebooks run side by side, each with its share of the cores; None = one a core in quick, one at a time
-    in full, where a training's seconds are part of the result. say: is told each step. One notebook that fails stops no other.
-    Raises ValueError for a profile, lab or number that does not exist, FileNotFoundError where `reports_dir` has no plan."""
+    Args:
+        profile: "quick" or "full".
+        only: labs; None = all.
+        data: a data set in place of the profile's own; "" = none.
+        data_dir: where imported data sets lie.
+        reports_dir: where the plan lies and results go.
+        force: run and train all anew.
+        workers: see `running.run_all`.
+        scheduler: see `running.run_all`.
+        jobs: notebooks run side by side, each with its share of the cores; None = one a core in quick, one at
+            a time in full, where a training's seconds are part of the result.
+        say: is told each step.
+
+    Raises:
+        ValueError: for a profile, lab or number that does not exist.
+        FileNotFoundError: where `reports_dir` has no plan.
+    """
     check_profile(profile)
     reports_dir, data_dir = Path(reports_dir).resolve(), Path(data_dir).resolve()
     plan, folder = read_plan(reports_dir), folder_of(reports_dir, profile, data)
     names = notebooks_of(plan, only)
     jobs = jobs or ((os.cpu_count() or 1) if profile == "quick" and workers == 1 and not scheduler else 1)
-    folders = {name: relative(path) for name, path in (("data_dir", data_dir), ("reports_dir", reports_dir))}
     parameters = {
         "profile": profile,
         "data": data,
         "force": force,
         "workers": workers,
         "scheduler": scheduler,
-        **folders,
+        "data_dir": relative(data_dir),
+        "reports_dir": relative(reports_dir),
     }
     data_dir.mkdir(parents=True, exist_ok=True)  # where drawn faces are kept for all notebooks
     began = time.time()
@@ -93,26 +128,27 @@ def report(
         return outcome
 
     say(f"{len(names)} notebooks, {min(jobs, len(names))} at a time")
-    longest = [name for name in plan["general"].get("longest", []) if name in names]
-    order = [
-        *longest,
-        *(name for name in names if name not in longest),
-    ]  # so that none is left to run alone at the end
+    order = _longest_first(names, plan)
     with _share_of_cores(min(jobs, len(names))), ThreadPoolExecutor(jobs) as pool:
         done = dict(zip(order, pool.map(run, order)))
     for name in names:  # once more, now that all have written: some share tables
         if done[name].state != "failed":
-            _stamp_of(name, folder).write_text(
-                _stamp(name, parameters, plan, folder, data_dir), encoding="utf-8"
-            )
+            stamp = _stamp(name, parameters, plan, folder, data_dir)
+            _stamp_of(name, folder).write_text(stamp, encoding="utf-8")
     rows = sum(path.stat().st_mtime >= began for path in (folder / "rows").glob("*.json"))
     return Report([done[name] for name in names], rows, pages.write(plan, profile, folder))
 
 
+def _longest_first(names: list[str], plan: dict) -> list[str]:
+    """Those that the plan calls longest in front, so that none is left to run alone at the end."""
+    longest = [name for name in plan["general"].get("longest", []) if name in names]
+    return longest + [name for name in names if name not in longest]
+
+
 @contextmanager
 def _share_of_cores(jobs: int):
-    """Kernels started inside the block compute with so many threads that `jobs` of them fill the machine: threads that wait for
-    each other are slower than one alone. A number that the caller has set stays."""
+    """Kernels started inside the block compute with so many threads that `jobs` of them fill the machine:
+    threads that wait for each other are slower than one alone. A number that the caller has set stays."""
     if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
         yield
         return
@@ -124,7 +160,8 @@ def _share_of_cores(jobs: int):
 
 
 def relative(path: Path) -> str:
-    """`path` as seen from the notebooks' folder, so that a report names no folder of the machine it was made on."""
+    """`path` as seen from the notebooks' folder, so that a report names no folder of the machine it was
+    made on."""
     try:
         return Path(os.path.relpath(path, NOTEBOOKS)).as_posix()
     except ValueError:  # another drive on Windows
@@ -145,9 +182,9 @@ def _run_or_skip(name: str, parameters: dict, plan: dict, folder: Path, data_dir
     stamp.unlink(missing_ok=True)
     start = time.time()
     try:
-        error = run_notebook(
-            source, target, {key: value for key, value in parameters.items() if key in declared(source)}
-        )
+        known = declared(source)
+        told = {key: value for key, value in parameters.items() if key in known}
+        error = run_notebook(source, target, told)
         pages.write_notebook(target, page, parameters["profile"])
     except Exception as failure:  # a kernel that dies at its start, a full disk: the other notebooks go on
         error = f"{type(failure).__name__}: {(str(failure).splitlines() or [''])[0]}"
@@ -159,9 +196,10 @@ def _run_or_skip(name: str, parameters: dict, plan: dict, folder: Path, data_dir
 
 
 def _stamp(name: str, parameters: dict, plan: dict, folder: Path, data_dir: Path) -> str:
-    """A hash of everything that a notebook's page depends on (its source and parameters, the package with templates and weights, the
-    versions of all packages, the plan, the published figures, what importing the data wrote down) and of everything that its labs
-    wrote: rows, tables and figures. How rows are made, by how many workers, is none of it."""
+    """A hash of everything that a notebook's page depends on (its source and parameters, the package with
+    templates and weights, the versions of all packages, the plan, the published figures, what importing the
+    data wrote down) and of everything that its labs wrote: rows, tables and figures. How rows are made, by
+    how many workers, is none of it."""
     from importlib.metadata import distributions
 
     how = ("workers", "scheduler", "force")
@@ -180,25 +218,35 @@ def _stamp(name: str, parameters: dict, plan: dict, folder: Path, data_dir: Path
 def _written(name: str, plan: dict, folder: Path) -> list[Path]:
     """Tables, their rows, and figures of the labs that a notebook belongs to, as far as they are there."""
     labs = {lab for lab, settings in plan["lab"].items() if name in settings["notebooks"]}
-    tables = [
-        path
-        for id, table in plan["table"].items()
-        if table["lab"] in labs
-        for path in sorted((folder / "tables").glob(f"{id}.*"))
-    ]
-    notes = [json.loads(path.read_text(encoding="utf-8")) for path in tables if path.suffix == ".json"]
-    rows = [folder / "rows" / f"{key}.json" for note in notes for key in note.get("rows", [])]
-    figures = [
-        folder / "figures" / f"{figure}.png"
-        for figure, settings in plan["figure"].items()
-        if settings["lab"] in labs
-    ]
-    return [*tables, *(path for path in [*rows, *figures] if path.exists())]
+    tables: list[Path] = []
+    for id, table in plan["table"].items():
+        if table["lab"] in labs:
+            tables += sorted((folder / "tables").glob(f"{id}.*"))
+    others = []
+    for path in tables:
+        if path.suffix == ".json":
+            notes = json.loads(path.read_text(encoding="utf-8"))
+            others += [folder / "rows" / f"{key}.json" for key in notes.get("rows", [])]
+    for figure, settings in plan["figure"].items():
+        if settings["lab"] in labs:
+            others.append(folder / "figures" / f"{figure}.png")
+    return tables + [path for path in others if path.exists()]
 
 
 def run_notebook(source: Path, target: Path, parameters: dict) -> str:
-    """Execute `source` with `parameters` into `target`, in a kernel of its own; returns "", or the cell and error that
-    stopped it. Raises ValueError for a parameter that the notebook does not declare: papermill would only warn."""
+    """Execute a notebook in a kernel of its own.
+
+    Args:
+        source: the notebook.
+        target: where it is written as it ran.
+        parameters: that are set, each declared by the notebook.
+
+    Returns:
+        "", or the cell and error that stopped it.
+
+    Raises:
+        ValueError: for a parameter that the notebook does not declare: papermill would only warn.
+    """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -206,32 +254,30 @@ def run_notebook(source: Path, target: Path, parameters: dict) -> str:
     known = declared(source)
     for name in parameters:
         if name not in known:
-            raise ValueError(
-                f"{source.name}: unknown parameter '{name}'; expected one of {', '.join(sorted(known))}"
-            )
-    os.environ.setdefault(
-        "PYDEVD_DISABLE_FILE_VALIDATION", "1"
-    )  # else every kernel warns about frozen modules
-    quiet = [
-        "--log-level=CRITICAL"
-    ]  # the kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there
-    options = {
-        "kernel_name": "python3",
-        "cwd": str(source.parent),
-        "progress_bar": False,
-        "extra_arguments": quiet,
-    }
+            expected = f"expected one of {', '.join(sorted(known))}"
+            raise ValueError(f"{source.name}: unknown parameter '{name}'; {expected}")
+    # Else every kernel warns about frozen modules.
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    # The kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there.
+    quiet = ["--log-level=CRITICAL"]
+    options = {"kernel_name": "python3", "cwd": str(source.parent)}
+    options |= {"progress_bar": False, "extra_arguments": quiet}
     try:
         papermill.execute_notebook(str(source), str(target), parameters, **options)
     except PapermillExecutionError as failure:
-        return f"cell {failure.exec_count}: {failure.ename}: {failure.evalue.splitlines()[0] if failure.evalue else ''}"
+        first_line = failure.evalue.splitlines()[0] if failure.evalue else ""
+        return f"cell {failure.exec_count}: {failure.ename}: {first_line}"
     except (DeadKernelError, CellTimeoutError) as failure:
         return f"the kernel died: {str(failure).splitlines()[0]}"
     return ""
 
 
 def declared(source: Path) -> set[str]:
-    """The parameters that a notebook's tagged cell declares. Raises ValueError where it has no such cell."""
+    """The parameters that a notebook's tagged cell declares.
+
+    Raises:
+        ValueError: where it has no such cell.
+    """
     import papermill
 
     found = papermill.inspect_notebook(str(source))

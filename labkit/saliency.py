@@ -37,8 +37,8 @@ REGIONS = {
 
 
 class _Scores(nn.Module):
-    """The logits of one target, as Captum wants them; tells `tick` how many of the `expected` forward passes
-    are done."""
+    """The logits of one target, as Captum wants them; tells `tick` how many of the `expected` forward
+    passes are done."""
 
     def __init__(self, model, target: str, tick: Tick, expected: int = 1):
         super().__init__()
@@ -177,7 +177,12 @@ def randomised(model, seed: int = 0) -> dict[str, nn.Module]:
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's rank correlation of the amounts in two maps, -1..1; 0 where one of them is constant."""
+    """Spearman's rank correlation of the amounts in two maps, -1..1; 0 where one of them is constant.
+
+    Example:
+        >>> round(similarity(np.array([0.1, 0.2, 0.3]), np.array([-10, 20, -30])), 6)
+        1.0
+    """
     from scipy.stats import spearmanr
 
     if np.ptp(a) == 0 or np.ptp(b) == 0:

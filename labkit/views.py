@@ -1,5 +1,5 @@
-"""The pictures of the explorer: one function a way of looking, each from a `Look`, all in `VIEWS`. Taught in
-notebook 07.
+"""The pictures of the explorer: one function a way of looking, each from a `Look`, all in `VIEWS`.
+Taught in notebook 07.
 
 Each returns uint8 (H, W, 3) as `labkit.raster` does, 640 pixels of the page wide or a little less. A slow one
 tells `tick` the share that is done, 0..1.
@@ -22,8 +22,8 @@ WIDTH = 640
 
 @dataclass(frozen=True)
 class Look:
-    """What is looked at: a network, a face, a layer and one of its channels, and the class whose score is
-    explained.
+    """What is looked at: a network, a face, a layer and one of its channels, and the class whose score
+    is explained.
 
     Attributes:
         network: `models.FaceNet`.

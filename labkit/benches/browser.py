@@ -1,5 +1,6 @@
-"""Chromium on a real JupyterLab: for `bench --widgets`, for the tests of the widgets and for the screenshots
-of README."""
+"""Chromium on a real JupyterLab: for `bench --widgets`, for the tests of the widgets and for the
+screenshots of README.
+"""
 
 import base64
 import contextlib

@@ -80,7 +80,7 @@ def _write_notebook(path: Path) -> None:
 
 
 def _press_in_turns(page, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each press of what `PRESSED` names and of the bare pictures; one round more, to warm
+    """Milliseconds of each press, of what `PRESSED` names and of the bare pictures; a round more to warm
     up."""
     bare_names = {bare for *_, bare in PRESSED.values()}
     times: dict[str, list[float]] = {name: [] for name in (*PRESSED, *bare_names)}

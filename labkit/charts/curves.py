@@ -129,8 +129,8 @@ def lines(points: dict[str, list[tuple]], xlabel: str, ylabel: str) -> Figure:
 
 
 def timeline(rows: list[dict], moments: list[dict], title: str = "") -> Figure:
-    """What was said of each face over time, a panel a target: its probability where it has one alone, else
-    its labels.
+    """What was said of each face over time, a panel a target: its probability where it has one alone,
+    else its labels.
 
     Args:
         rows: one a face and frame, as `labkit.camera.row` gives them: `seconds`, `face` and, where something

@@ -26,8 +26,8 @@ def _deviation(values: list[float]) -> float:
 def runs_beside_published(
     ours: dict[str, list[float]], published: dict[str, float], ylabel: str = "test accuracy", chance=None
 ) -> Figure:
-    """Points of single runs and their mean ± one standard deviation, one column a name, the published figures
-    as diamonds.
+    """Points of single runs and their mean ± one standard deviation, one column a name, the published
+    figures as diamonds.
 
     Args:
         ours: name -> the figure of each run.

@@ -1,7 +1,7 @@
 """Colours, line styles and axes that all charts share; a figure as a file.
 
-Colours are those of Okabe and Ito (2008), told apart by the colour-blind; lines differ in style as well as in
-colour.
+Colours are those of Okabe and Ito (2008), told apart by the colour-blind; lines differ in style as well
+as in colour.
 """
 
 import uuid

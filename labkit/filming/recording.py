@@ -81,8 +81,8 @@ def check_out(out: Path) -> None:
 
 
 class Recording:
-    """Writes OUT, the annotated video, and beside it OUT's name with .csv, a line a face and frame, and .png,
-    the timeline.
+    """Writes OUT, the annotated video, and beside it OUT's name with .csv, a line a face and frame, and
+    .png, the timeline.
 
     The table and the video have a temporary name until the end of the `with` block, also where that ends with
     an error: what came until then is kept. Where no frame came, or no face for a timeline, there is no such

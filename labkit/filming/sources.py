@@ -1,5 +1,6 @@
-"""Where frames come from: cameras, videos, folders of pictures, and a film of drawn faces. Frames are uint8
-(H, W, 3), RGB."""
+"""Where frames come from: cameras, videos, folders of pictures, and a film of drawn faces. Frames are
+uint8 (H, W, 3), RGB.
+"""
 
 import itertools
 import math
@@ -24,8 +25,8 @@ FASTEST = 240.0  # frames a second; what browsers record has no steady rate and 
 
 @contextmanager
 def quietly():
-    """Leave out what OpenCV's video libraries print to standard error, past Python, about things that labkit
-    itself reports."""
+    """Leave out what OpenCV's video libraries print to standard error, past Python, about things that
+    labkit itself reports."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
@@ -162,16 +163,22 @@ def _folder(path: Path) -> Source:
 
 
 def film(seed: int = 0) -> Iterator[tuple[np.ndarray, float]]:
-    """An endless film of two drawn people who go through the emotions: frames of 640x480 and their
-    seconds."""
+    """An endless film of two drawn people who go through the emotions.
+
+    Args:
+        seed: of their faces.
+
+    Yields:
+        A frame, uint8 (480, 640, 3), RGB, and its seconds.
+    """
     people = [synthetic.sample_identity(np.random.default_rng([seed, i])) for i in (3, 8)]
     for i in itertools.count():
         yield film_frame(people, i / FILM_RATE), i / FILM_RATE
 
 
 def film_frame(people: list, seconds: float) -> np.ndarray:
-    """Two windows of a video call: each person shows an emotion for two seconds, then the next, and moves the
-    head a little.
+    """Two windows of a video call: each person shows an emotion for two seconds, then the next, and moves
+    the head a little.
 
     Args:
         people: two, `synthetic.Identity`.

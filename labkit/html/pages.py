@@ -1,4 +1,5 @@
-"""The HTML of the reports: an index, a page a lab, the notebooks as they ran. No script, no network, everything escaped."""
+"""The HTML of the reports: an index, a page a lab, the notebooks as they ran. No script, no network,
+everything escaped."""
 
 import csv
 import html
@@ -16,13 +17,11 @@ PARTS = ("published", "ours", "sd", "seeds", "difference")  # of a measure, in t
 def _render(template: str, **values) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    options = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), **options)
     environment.filters["prose"] = _prose
-    return environment.get_template(template).render(
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"), **values
-    )
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=style, **values)
 
 
 def _prose(text: str) -> str:
@@ -37,52 +36,50 @@ def _write(path: Path, text: str) -> None:
 
 
 def write(plan: dict, profile: str, folder: Path) -> Path:
-    """Write the index and the page of every lab from the tables and figures in `folder`; returns the index."""
+    """Write the index and the page of every lab from the tables and figures in a folder.
+
+    Args:
+        plan: as `plan.read_plan` gives it.
+        profile: its name, which the pages show.
+        folder: with `tables/`, `figures/` and `notebooks/` as far as they are there; is made where it is not.
+
+    Returns:
+        The path of the index.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     labs = [_lab(name, settings, plan, folder) for name, settings in plan["lab"].items()]
     notebooks = sorted(path.stem for path in (folder / "notebooks").glob("*.html"))
+    shared = {"profile": profile, "root": "", "notebooks": notebooks}
     for lab in labs:
-        _write(
-            folder / f"{lab['id']}.html",
-            _render("lab.html", title=lab["title"], profile=profile, root="", lab=lab, notebooks=notebooks),
-        )
-    title = "Face Lab: the reports"
-    _write(
-        folder / "index.html",
-        _render("index.html", title=title, profile=profile, root="", labs=labs, notebooks=notebooks),
-    )
-    return folder / "index.html"
+        _write(folder / f"{lab['id']}.html", _render("lab.html", title=lab["title"], lab=lab, **shared))
+    index = folder / "index.html"
+    _write(index, _render("index.html", title="Face Lab: the reports", labs=labs, **shared))
+    return index
 
 
 def _lab(name: str, settings: dict, plan: dict, folder: Path) -> dict:
-    """A lab's settings with its tables, each with its figures beside it, the figures that belong to no table, and its headline."""
-    there = [
-        id
-        for id, table in plan["table"].items()
-        if table["lab"] == name and (folder / "tables" / f"{id}.json").exists()
-    ]
-    figures = [
-        {"name": f, **v}
-        for f, v in plan["figure"].items()
-        if v["lab"] == name and (folder / "figures" / f"{f}.png").exists()
-    ]
-    tables = [
-        {**_table(folder / "tables" / f"{id}.json"), "figures": [f for f in figures if f.get("table") == id]}
-        for id in there
-    ]
-    picture = settings.get("picture") if any(f["name"] == settings.get("picture") for f in figures) else None
-    lab = {
+    """A lab's settings with its tables, each with its figures beside it, the figures that belong to no table,
+    and its headline."""
+    there = [id for id, table in plan["table"].items() if table["lab"] == name]
+    there = [id for id in there if (folder / "tables" / f"{id}.json").exists()]
+    figures = []
+    for figure, about in plan["figure"].items():
+        if about["lab"] == name and (folder / "figures" / f"{figure}.png").exists():
+            figures.append({"name": figure, **about})
+    tables = []
+    for id in there:
+        beside = [figure for figure in figures if figure.get("table") == id]
+        tables.append({**_table(folder / "tables" / f"{id}.json"), "figures": beside})
+    picture, headline = settings.get("picture"), None
+    if settings.get("headline", {}).get("table") in there:
+        headline = _headline(folder / "tables" / f"{settings['headline']['table']}.csv", settings["headline"])
+    return {
         "id": name,
         **settings,
         "tables": tables,
-        "figures": [f for f in figures if f.get("table") not in there],
-        "picture": picture,
-    }
-    headline = settings.get("headline", {}).get("table")
-    return lab | {
-        "headline": _headline(folder / "tables" / f"{headline}.csv", settings["headline"])
-        if headline in there
-        else None
+        "figures": [figure for figure in figures if figure.get("table") not in there],
+        "picture": picture if any(figure["name"] == picture for figure in figures) else None,
+        "headline": headline,
     }
 
 
@@ -93,53 +90,64 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _headline(path: Path, settings: dict) -> dict | None:
-    """The line of a table that speaks for its lab: of those with a published figure beside ours the last, or the one where ours is
-    best. `measure`, `row` (what names the line), `published`, `ours`, `difference` and `seeds`, as text."""
+    """The line of a table that speaks for its lab: of those with a published figure beside ours the last, or
+    the one where ours is best. `measure`, `row` (what names the line), `published`, `ours`, `difference` and
+    `seeds`, as text."""
     columns, lines = _read(path)
-    of = {part: next((i for i, c in enumerate(columns) if c.split("_")[-1] == part), None) for part in PARTS}
+    kinds, of = [column.split("_")[-1] for column in columns], {}
+    for part in PARTS:
+        of[part] = kinds.index(part) if part in kinds else None
     full = [line for line in lines if line[of["published"]] and line[of["ours"]]]
     if not full:
         return None
     line = max(full, key=lambda line: float(line[of["ours"]])) if settings.get("best") else full[-1]
     texts = {part: _cell(columns[i], line[i])["text"] for part, i in of.items()}
     row = ", ".join(text for text in line[: of["published"]] if text)
-    return texts | {
-        "row": row,
-        "measure": columns[of["ours"]].removesuffix("ours").strip("_").replace("_", " ") or "accuracy",
-    }
+    measure = columns[of["ours"]].removesuffix("ours").strip("_").replace("_", " ")
+    return texts | {"row": row, "measure": measure or "accuracy"}
 
 
 def _table(path: Path) -> dict:
-    """A table as its page shows it: columns that are the same in every row become a sentence, the parts of a measure stand under one
-    heading."""
+    """A table as its page shows it: columns that are the same in every row become a sentence, the parts of a
+    measure stand under one heading."""
     notes = json.loads(path.read_text(encoding="utf-8"))
-    columns, lines = _read(path.with_suffix(".csv"))
-    filled = [
-        i for i in range(len(columns)) if any(line[i] for line in lines)
-    ]  # the files keep the others: part kept back, one seed
-    columns, lines = [columns[i] for i in filled], [[line[i] for i in filled] for line in lines]
-    same = [
-        i
-        for i, column in enumerate(columns)
-        if i and len(lines) > 1 and len({line[i] for line in lines}) == 1 and _may_go(column)
-    ]
-    every = ", ".join(
-        f"{columns[i].replace('_', ' ')} {lines[0][i]}" for i in same if not columns[i].endswith("_seeds")
-    )
-    kept = [i for i in range(len(columns)) if i not in same]
-    groups = _groups([columns[i] for i in kept], notes.get("measures", []))
-    rows = [
-        [_shown(dict(zip(columns, line)), parts) for _, subs in groups for _, parts in subs] for line in lines
-    ]
+    columns, lines = _filled(*_read(path.with_suffix(".csv")))
+    same = _same_in_every_row(columns, lines)
+    told = [i for i in same if not columns[i].endswith("_seeds")]
+    kept = [column for i, column in enumerate(columns) if i not in same]
+    groups = _groups(kept, notes.get("measures", []))
+    rows = []
+    for line in lines:
+        named = dict(zip(columns, line))
+        rows.append([_shown(named, parts) for _, cells in groups for _, parts in cells])
     for column in zip(*rows):  # numbers stand to the right only where all of a column are
         if not all(cell["number"] or not cell["text"] for cell in column):
             for cell in column:
                 cell["number"] = False
-    fields = {"mixed": [], **notes, "every": every, "groups": groups, "lines": rows}
-    return fields | {
-        "two_rows": any(len(subs) > 1 for _, subs in groups),
+    return {
+        "mixed": [],
+        **notes,
+        "every": ", ".join(f"{columns[i].replace('_', ' ')} {lines[0][i]}" for i in told),
+        "groups": groups,
+        "lines": rows,
+        "two_rows": any(len(cells) > 1 for _, cells in groups),
         "provenance_line": _provenance_line(notes["provenance"]),
     }
+
+
+def _filled(columns: list[str], lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Without the columns that are empty in every row: the files keep those, part kept back, one seed."""
+    filled = [i for i in range(len(columns)) if any(line[i] for line in lines)]
+    return [columns[i] for i in filled], [[line[i] for i in filled] for line in lines]
+
+
+def _same_in_every_row(columns: list[str], lines: list[list[str]]) -> list[int]:
+    """Indices of columns that need not stand in the table: never the first, none where there is one row."""
+    same = []
+    for i, column in enumerate(columns):
+        if i and len(lines) > 1 and len({line[i] for line in lines}) == 1 and _may_go(column):
+            same.append(i)
+    return same
 
 
 def _may_go(column: str) -> bool:
@@ -150,9 +158,8 @@ def _may_go(column: str) -> bool:
 def _groups(columns: list[str], measures: list[str]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """(heading, [(what stands below it, the columns of one cell), ...]) from left to right."""
     groups: list[tuple[str, list]] = []
-    measured = {
-        column.removesuffix("ours").strip("_") for column in columns if column.split("_")[-1] == "ours"
-    }
+    ours = [column for column in columns if column.split("_")[-1] == "ours"]
+    measured = {column.removesuffix("ours").strip("_") for column in ours}
     for column in columns:
         name, part = column.rpartition("_")[::2]
         if name not in measured or part not in PARTS:
@@ -181,14 +188,12 @@ def _cell(column: str, text: str) -> dict:
         number = float(text)
     except ValueError:
         return {"text": text, "number": False, "sign": ""}
-    kind = column.split("_")[-1]
-    figure = kind in ("difference", "low", "high", "published", "ours", "sd", "seconds")
-    sign = "" if kind != "difference" or not number else "up" if number > 0 else "down"
-    return {
-        "text": (tables.written(number, column) if figure else text).replace("-", "−"),
-        "number": True,
-        "sign": sign,
-    }
+    kind, sign = column.split("_")[-1], ""
+    if kind in ("difference", "low", "high", "published", "ours", "sd", "seconds"):
+        text = tables.written(number, column)
+    if kind == "difference" and number:
+        sign = "up" if number > 0 else "down"
+    return {"text": text.replace("-", "−"), "number": True, "sign": sign}
 
 
 def _provenance_line(p: dict) -> str:
@@ -209,45 +214,54 @@ def _provenance_line(p: dict) -> str:
 
 
 def write_notebook(source: Path, target: Path, profile: str) -> None:
-    """The executed notebook as one HTML page without scripts: formulas become MathML, pictures are inside the file."""
-    import nbformat
-    from nbconvert import HTMLExporter
-    from pygments.formatters import HtmlFormatter
-    from traitlets.config import Config
+    """The executed notebook as one HTML page without scripts: formulas become MathML, pictures are inside.
 
-    notebook, section = nbformat.read(source, as_version=4), source.stem
+    Args:
+        source: the notebook as it ran.
+        target: the page that is written.
+        profile: its name, which the page shows.
+    """
+    import nbformat
+    from pygments.formatters import HtmlFormatter
+
+    notebook = nbformat.read(source, as_version=4)
+    _prepare_cells(notebook, source.stem)
+    content, _ = _exporter().from_notebook_node(notebook)
+    style = HtmlFormatter(style="default").get_style_defs(".highlight")
+    values = {"title": source.stem, "profile": profile, "root": "../"}
+    _write(target, _render("notebook.html", content=f"<style>{style}</style>{content}", **values))
+
+
+def _prepare_cells(notebook, section: str) -> None:
+    """Formulas become MathML, and a figure says to which section it belongs, the first being `section`."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             section = (re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE) or [section])[-1]
             cell.source = formulas_to_mathml(cell.source)
-        for output in cell.get(
-            "outputs", []
-        ):  # for those who hear the page: at least where the figure belongs
+        # For those who hear the page: at least where the figure belongs.
+        for output in cell.get("outputs", []):
             output.get("metadata", {}).setdefault("image/png", {})["alt"] = f"Figure of section {section}"
         cell.pop("outputs_hidden", None)
+
+
+def _exporter():
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
     # A widget needs a kernel: of what it left behind, its picture is shown.
-    kinds = [
-        kind
-        for kind in HTMLExporter().default_config.NbConvertBase.display_data_priority
-        if "widget" not in kind
-    ]
-    config = Config({"NbConvertBase": {"display_data_priority": kinds}})
-    exporter = HTMLExporter(
-        config=config, template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
-    )
-    content, _ = exporter.from_notebook_node(notebook)
-    colours = f"<style>{HtmlFormatter(style='default').get_style_defs('.highlight')}</style>"
-    _write(
-        target,
-        _render("notebook.html", title=source.stem, profile=profile, root="../", content=colours + content),
-    )
+    kinds = HTMLExporter().default_config.NbConvertBase.display_data_priority
+    still = [kind for kind in kinds if "widget" not in kind]
+    config = Config({"NbConvertBase": {"display_data_priority": still}})
+    options = {"exclude_input_prompt": True, "exclude_output_prompt": True}
+    return HTMLExporter(config=config, template_name="basic", **options)
 
 
 def formulas_to_mathml(markdown: str) -> str:
     """`$$...$$` and `$...$` as MathML, which browsers draw without a script."""
     from latex2mathml.converter import convert
 
-    markdown = re.sub(
-        r"\$\$(.+?)\$\$", lambda m: convert(m[1].strip(), display="block"), markdown, flags=re.DOTALL
-    )
-    return re.sub(r"(?<![\\$])\$([^$\n]+?)\$", lambda m: convert(m[1]), markdown)
+    def block(formula: re.Match) -> str:
+        return convert(formula[1].strip(), display="block")
+
+    markdown = re.sub(r"\$\$(.+?)\$\$", block, markdown, flags=re.DOTALL)
+    return re.sub(r"(?<![\\$])\$([^$\n]+?)\$", lambda formula: convert(formula[1]), markdown)

@@ -84,8 +84,8 @@ class Explorer(Still, widgets.Box):
         self.stop.on_click(call(lambda: self._end_work("stopped")))
 
     def look(self) -> views.Look:
-        """What the controls say; the same object while they say the same, since it remembers what the network
-        says."""
+        """What the controls say; the same object while they say the same, since it remembers
+        what the network says."""
         place = self.face.value, self.layer.value, self.channel.value
         key = self.shown, *place, self.label.value
         if self.looked is None or self.looked[0] != key:
@@ -119,8 +119,8 @@ class Explorer(Still, widgets.Box):
         self._draw_prediction()
 
     def _is_loaded(self, name: str) -> bool:
-        """Load a network and its faces when it is first chosen; where that fails say why and go back to the
-        one before."""
+        """Load a network and its faces when it is first chosen; where that fails say why and go back
+        to the one before."""
         if name in self.loaded:
             return True
         self._end_work("loading ...")

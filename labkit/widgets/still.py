@@ -90,7 +90,7 @@ class Still:
 
 
 def show(image, picture: np.ndarray) -> None:
-    """Show a picture of `labkit.raster` in an `ipywidgets.Image`, as large as it is on the page, with one
-    message."""
+    """Show a picture of `labkit.raster` in an `ipywidgets.Image`, as large as it is on the page,
+    with one message."""
     with image.hold_sync():
         image.width, image.value = str(round(picture.shape[1] / raster.SCALE)), raster.png(picture)

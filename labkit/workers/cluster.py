@@ -1,8 +1,9 @@
 """Many rows at once: on the cores of this machine, or on a Dask cluster whose workers run anywhere.
 
-A worker gets a spec, opens the data set under its own `data_dir`, trains, and sends back the result and the weights; only
-the process that asked writes to the store. A worker that is killed costs a new try of its row, no more: Dask gives the row to
-another worker. Each training gets its share of the cores, since threads that wait for each other are slower than one alone.
+A worker gets a spec, opens the data set under its own `data_dir`, trains, and sends back the result and the
+weights; only the process that asked writes to the store. A worker that is killed costs a new try of its row,
+no more: Dask gives the row to another worker. Each training gets its share of the cores, since threads that
+wait for each other are slower than one alone.
 """
 
 import os
@@ -19,9 +20,23 @@ def threads_for(workers: int) -> int:
 
 @contextmanager
 def connect(workers: int = 1, scheduler: str = ""):
-    """A Dask client: of the cluster at `scheduler` ("tcp://host:8786"), or of `workers` processes on this machine, bound to
-    127.0.0.1 and encrypted with a certificate made for this call: whoever reaches a Dask scheduler runs code in its user's name, and on
-    a shared machine everybody reaches 127.0.0.1. Raises OSError where no scheduler answers, ValueError for fewer than one worker."""
+    """A Dask client: of a cluster, or of processes on this machine, until the block ends.
+
+    Those on this machine are bound to 127.0.0.1 and encrypted with a certificate made for this call: whoever
+    reaches a Dask scheduler runs code in its user's name, and on a shared machine everybody reaches
+    127.0.0.1.
+
+    Args:
+        workers: processes on this machine, where there is no scheduler.
+        scheduler: address of a cluster, such as "tcp://host:8786"; "" = use this machine.
+
+    Yields:
+        `dask.distributed.Client`.
+
+    Raises:
+        OSError: where no scheduler answers.
+        ValueError: for fewer than one worker.
+    """
     import dask
     from dask.distributed import Client, LocalCluster, Security
 
@@ -29,9 +44,8 @@ def connect(workers: int = 1, scheduler: str = ""):
         try:
             client = Client(scheduler, timeout=10)
         except (OSError, ValueError) as error:
-            raise OSError(
-                f"scheduler {scheduler}: no Dask scheduler answers there; start one with: dask scheduler"
-            ) from error
+            advice = "no Dask scheduler answers there; start one with: dask scheduler"
+            raise OSError(f"scheduler {scheduler}: {advice}") from error
         with client:
             yield client
         return
@@ -55,8 +69,17 @@ def connect(workers: int = 1, scheduler: str = ""):
 
 
 def each(client, function, tasks: dict) -> Iterator[tuple]:
-    """Call `function(*arguments)` for each name -> arguments of `tasks` on the client's workers; yields (name, value, error)
-    as they finish. `error` is None, or the exception that ended the task, also where its worker was killed `TRIES` times."""
+    """Call a function for each task on the client's workers.
+
+    Args:
+        client: as `connect` gives it.
+        function: called with a task's arguments.
+        tasks: name -> arguments of the function.
+
+    Yields:
+        (name, value, error) as they finish. `error` is None, or the exception that ended the task, also where
+        its worker was killed `TRIES` times.
+    """
     from dask.distributed import as_completed
 
     futures = {client.submit(function, *arguments, pure=False): name for name, arguments in tasks.items()}
