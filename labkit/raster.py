@@ -59,7 +59,7 @@ def coloured(values: np.ndarray, name: str = AMOUNT, high: float | None = None) 
 
 
 def enlarged(image: np.ndarray, side: int, smooth: bool = False) -> np.ndarray:
-    """To a longer side of `side` pixels; the image's own pixels stay visible as squares unless `smooth`.
+    """Scale to a longer side of `side` pixels; the image's pixels stay visible as squares unless `smooth`.
 
     Args:
         image: uint8 (H, W), (H, W, 1) or (H, W, 3).

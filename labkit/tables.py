@@ -215,7 +215,7 @@ def written(value, column: str) -> str:
     if not isinstance(value, float):
         return str(value)
     kind = column.split("_")[-1]
-    large = abs(value) >= 10 or column.startswith("epochs")  # seconds, epochs or parameters, not a share
+    large = abs(value) >= 10 or column.startswith(("epochs", "seconds_per"))  # or parameters, not a share
     signed = dict.fromkeys(SIGNED, "+,.0f" if large else "+.4f")
     form = {"seconds": ".1f", **signed}.get(kind, ",.0f" if large else ".4f")
     return format(value, form) if kind in ("seconds", *SIGNED, *FIGURES) else _label(value)

@@ -169,11 +169,12 @@ def test_wrong_profile_lab_or_folder(house, tmp_path):
 
 
 def test_a_table_shows_its_measures_under_headings_and_what_is_the_same_as_a_sentence(tmp_path):
-    """Empty columns are not on the page; differences carry sign and colour; labels that never change become a
-    sentence."""
+    """Empty columns are not on the page, nor measures that are published alone; differences carry sign and
+    colour; labels that never change become a sentence."""
     (tmp_path / "t.csv").write_text(
-        "model,images,test_published,test_ours,test_sd,test_seeds,test_difference,f1_published,f1_ours,f1_sd,f1_seeds,epochs_ours,device\n"
-        "a,faces,0.5,0.75,0.0125,3,0.25,,0.7,,3,8,CPU\nb,faces,0.6,0.55,,3,-0.05,,0.5,,3,8,CPU\n",
+        "model,images,test_published,test_ours,test_sd,test_seeds,test_difference,f1_published,f1_ours,f1_sd,"
+        "f1_seeds,kept_back_published,kept_back_ours,epochs_ours,device\n"
+        "a,faces,0.5,0.75,0.0125,3,0.25,,0.7,,3,0.4,,8,CPU\nb,faces,0.6,0.55,,3,-0.05,,0.5,,3,0.5,,8,CPU\n",
         encoding="utf-8",
     )
     (tmp_path / "t.json").write_text(
@@ -187,7 +188,7 @@ def test_a_table_shows_its_measures_under_headings_and_what_is_the_same_as_a_sen
         ("f1", ["ours"]),
         ("epochs", ["ours"]),
     ]
-    assert table["every"] == "images faces, device CPU"
+    assert table["every"] == "images faces, device CPU" and table["alone"] == "kept back"
     texts = [[cell["text"] for cell in line] for line in table["lines"]]
     assert texts == [
         ["a", "0.5000", "0.7500 ± 0.0125", "+0.2500", "0.7000", "8"],

@@ -80,8 +80,8 @@ def _write_notebook(path: Path) -> None:
 
 
 def _press_in_turns(page, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each press, of what `PRESSED` names and of the bare pictures; a round more to warm
-    up."""
+    """Milliseconds of each press, of what `PRESSED` names and of the bare pictures; one round more than
+    `rounds`, to warm up."""
     bare_names = {bare for *_, bare in PRESSED.values()}
     times: dict[str, list[float]] = {name: [] for name in (*PRESSED, *bare_names)}
     for _ in range(rounds + 1):

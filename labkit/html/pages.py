@@ -111,7 +111,9 @@ def _table(path: Path) -> dict:
     """A table as its page shows it: columns that are the same in every row become a sentence, the parts of a
     measure stand under one heading."""
     notes = json.loads(path.read_text(encoding="utf-8"))
-    columns, lines = _filled(*_read(path.with_suffix(".csv")))
+    columns, lines = _read(path.with_suffix(".csv"))
+    alone = _published_alone(columns, lines)
+    columns, lines = _filled(columns, lines, alone)
     same = _same_in_every_row(columns, lines)
     told = [i for i in same if not columns[i].endswith("_seeds")]
     kept = [column for i, column in enumerate(columns) if i not in same]
@@ -127,6 +129,7 @@ def _table(path: Path) -> dict:
     return {
         "mixed": [],
         **notes,
+        "alone": ", ".join(name.replace("_", " ") for name in alone),
         "every": ", ".join(f"{columns[i].replace('_', ' ')} {lines[0][i]}" for i in told),
         "groups": groups,
         "lines": rows,
@@ -135,9 +138,19 @@ def _table(path: Path) -> dict:
     }
 
 
-def _filled(columns: list[str], lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Without the columns that are empty in every row: the files keep those, part kept back, one seed."""
-    filled = [i for i in range(len(columns)) if any(line[i] for line in lines)]
+def _published_alone(columns: list[str], lines: list[list[str]]) -> list[str]:
+    """The measures of which no row has a figure of ours, such as those of a test part that is kept back."""
+    ours = [(i, column) for i, column in enumerate(columns) if column.endswith("_ours")]
+    return [column.removesuffix("_ours") for i, column in ours if not any(line[i] for line in lines)]
+
+
+def _filled(
+    columns: list[str], lines: list[list[str]], alone: list[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Without the columns that are empty in every row, and without measures that are published alone: the
+    files keep them."""
+    told = [f"{name}_published" for name in alone]
+    filled = [i for i in range(len(columns)) if columns[i] not in told and any(line[i] for line in lines)]
     return [columns[i] for i in filled], [[line[i] for i in filled] for line in lines]
 
 
