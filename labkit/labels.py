@@ -5,6 +5,8 @@ Data sets, built-in faces, annotator and tables all take their words from here, 
 everywhere.
 """
 
+import unicodedata
+
 SMILES = ("not smiling", "smiling")
 POSES = ("frontal", "turned")
 NO_YES = ("no", "yes")
@@ -62,3 +64,53 @@ GROUPS = {  # what drawn faces know beside: who is compared when fairness is mea
     "age": ("young", "old"),
     "beard": NO_YES,
 }
+
+# How else people write a class; lower case, spaces for "_" and "-".
+SYNONYMS = {
+    "angry": ("anger", "furious", "mad", "rage"),
+    "disgust": ("disgusted",),
+    "fear": ("fearful", "afraid", "scared"),
+    "happy": ("happiness", "joy", "joyful", "smiley"),
+    "sad": ("sadness", "unhappy", "sorrow"),
+    "surprise": ("surprised", "astonished", "amazed"),
+    "neutral": ("neutrality", "calm", "none", "no emotion"),
+    "contempt": ("contemptuous", "scorn"),
+    "smiling": ("smile", "smiles", "smiler"),
+    "not smiling": (
+        "non smile",
+        "no smile",
+        "not smile",
+        "nonsmile",
+        "non smiling",
+        "unsmiling",
+        "no smiling",
+    ),
+    "grey": ("gray",),
+    "blond": ("blonde",),
+    "brown": ("brunette",),
+    "yes": ("true", "y", "1"),
+    "no": ("false", "n", "0"),
+}
+_MEANT = {other: word for word, others in SYNONYMS.items() for other in (word, *others)}
+
+
+def plain(word: str) -> str:
+    """A word as it is compared: in one Unicode form, lower case, single spaces for "_", "-" and runs of
+    spaces.
+
+    Example:
+        >>> plain(" Non-Smile ")
+        'non smile'
+    """
+    word = unicodedata.normalize("NFC", word).casefold()
+    return " ".join(word.replace("_", " ").replace("-", " ").split())
+
+
+def meant(word: str) -> str:
+    """The word that labkit uses for another way of writing it; unknown words come back `plain`.
+
+    Example:
+        >>> meant("HAPPINESS"), meant("Non_Smile"), meant("Purple")
+        ('happy', 'not smiling', 'purple')
+    """
+    return _MEANT.get(plain(word), plain(word))

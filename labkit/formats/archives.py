@@ -1,11 +1,16 @@
-"""Read a data set where it lies, a folder, .zip, .tar, .tar.gz or single file, without unpacking it to disk.
+"""Read a data set where it lies, a folder, archive or single file, without unpacking it to disk.
 
-Members are read into memory one at a time, so that nothing can be written outside the data folder. An archive
-that tries (`..`, absolute names, links), or that unpacks to an absurd size, is refused all the same: it is
-not the data set it claims to be.
+What a file is, its first bytes say, not its name: .zip, .tar, either or a single file packed by gzip, bzip2
+or xz. Members are read into memory one at a time, so that nothing can be written outside the data folder. An
+archive that tries (`..`, absolute names, links), or that unpacks to an absurd size, is refused all the same:
+it is not the data set it claims to be.
 """
 
+import bz2
+import codecs
 import gzip
+import io
+import lzma
 import os
 import re
 import stat
@@ -26,7 +31,9 @@ MOST_BYTES_A_MEMBER = 2**30  # the largest real one is fer2013.csv with 0.3 GB
 MOST_EXPANSION = 100
 FREE_BYTES = 64 * 2**20  # below this size no expansion is absurd
 STRAY_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini"}
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, lzma.LZMAError)
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}  # how the file begins
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass
@@ -67,16 +74,37 @@ class Files:
             )
         return content
 
+    def encoding(self, name) -> str:
+        """The encoding of a text member: what its first bytes say, UTF-8 where all of it is, else Windows'
+        Latin.
+
+        Raises:
+            ValueError: where it is no text.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        with self.opener(name) as stream:
+            piece = stream.read(2**16)
+            for mark, encoding in MARKS.items():
+                if piece.startswith(mark):
+                    return encoding
+            if b"\0" in piece:
+                raise ValueError(f"{self.path}: {name} is not a text file")
+            try:
+                while piece:
+                    decoder.decode(piece)
+                    piece = stream.read(2**20)
+                decoder.decode(b"", final=True)
+            except UnicodeDecodeError:
+                return "cp1252"
+            return "utf-8"
+
     def text(self, name) -> str:
-        """The whole of a text member in UTF-8.
+        """The whole of a text member.
 
         Raises:
             ValueError: where it is something else.
         """
-        try:
-            return self.read(name).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise ValueError(f"{self.path}: {name} is not a text file in UTF-8") from None
+        return self.read(name).decode(self.encoding(name), "replace")
 
     def head(self, name) -> str:
         """The first 4,000 bytes of a text member, enough to tell its layout.
@@ -84,7 +112,9 @@ class Files:
         What cannot be decoded is replaced.
         """
         with self.opener(name) as stream:
-            return stream.read(4000).decode("utf-8-sig", "replace")
+            piece = stream.read(4000)
+        encoding = next((known for mark, known in MARKS.items() if piece.startswith(mark)), "utf-8")
+        return piece.decode(encoding, "replace")
 
     def ending(self, *endings) -> list[str]:
         """The names that end so, upper or lower case."""
@@ -121,25 +151,35 @@ def _open(path, stack):
     if zipfile.is_zipfile(path):
         return _zip(path, stack.enter_context(zipfile.ZipFile(path)))
     with open(path, "rb") as stream:
-        magic = stream.read(4)
-    if magic[:2] == b"\x1f\x8b":
-        unpacked = _gunzip(path, stack)
-        return _tar(path, stack.enter_context(tarfile.open(fileobj=unpacked, mode="r:")))
-    if path.suffix.lower() in (".csv", ".txt"):
-        return Files(path, {path.name: path.stat().st_size}, lambda name: open(path, "rb"))
+        magic = stream.read(512)
+    for start, unpack in PACKED.items():
+        if magic.startswith(start):
+            return _unpacked(path, unpack, stack)
     if tarfile.is_tarfile(path):
         return _tar(path, stack.enter_context(tarfile.open(path, mode="r:")))
-    kind = "not a folder, .zip, .tar, .tar.gz, .csv or .txt"
-    if magic == b"PK\x03\x04":
+    if magic and (b"\0" not in magic or magic.startswith(tuple(MARKS))):
+        return Files(path, {path.name: path.stat().st_size}, lambda name: open(path, "rb"))
+    kind = "neither a folder, an archive (.zip, .tar, .gz, .bz2, .xz) nor a table"
+    if magic.startswith(b"PK\x03\x04"):
         kind = "the download of this .zip is incomplete"
+    elif magic[:4] in (b"Rar!", b"7z\xbc\xaf"):
+        kind = "an archive that labkit does not open"
+    elif not magic:
+        kind = "an empty file"
     raise ValueError(f"{path}: {kind}; download it again, or unpack it yourself and give the folder")
 
 
 def folder_files(path) -> Files:
-    """`Files` of a folder and all below it."""
-    sizes = {}
-    for folder, subfolders, names in os.walk(path):
-        subfolders[:] = [name for name in subfolders if not _is_stray(name)]
+    """`Files` of a folder and all below it. Links are followed, each folder once."""
+    sizes, seen = {}, {os.path.realpath(path)}
+    for folder, subfolders, names in os.walk(path, followlinks=True):
+        below = []
+        for name in subfolders:
+            real = os.path.realpath(os.path.join(folder, name))
+            if not _is_stray(name) and real not in seen:
+                seen.add(real)
+                below.append(name)
+        subfolders[:] = below
         for file in (Path(folder, name) for name in names):
             name = file.relative_to(path).as_posix()
             if not _is_stray(name) and file.is_file():
@@ -175,21 +215,46 @@ def _tar(path, archive):
     return Files(path, _in_order(sizes), lambda name: archive.extractfile(members[name]))
 
 
-def _gunzip(path, stack):
-    """The archive unpacked in memory, or where large in a nameless temporary file that vanishes when closed.
+def _unpacked(path, unpack, stack):
+    """What gzip, bzip2 or xz packed, a .tar or a single file: in memory, or where large in a nameless
+    temporary file that vanishes when closed.
 
-    Unpacked as a whole because gzip cannot jump to a member.
+    Unpacked as a whole because none of them can jump to a member.
     """
     most, total = _most_bytes(path), 0
     unpacked = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=FREE_BYTES))  # noqa: SIM115
-    with gzip.open(path) as stream:
+    with unpack(path) as stream:
         while piece := stream.read(2**20):
             total += len(piece)
             if total > most:
                 raise _absurd(path)
             unpacked.write(piece)
     unpacked.seek(0)
-    return unpacked
+    if tarfile.is_tarfile(unpacked):
+        unpacked.seek(0)
+        return _tar(path, stack.enter_context(tarfile.open(fileobj=unpacked, mode="r:")))
+    return Files(path, {path.stem: total}, lambda name: _again(unpacked))
+
+
+def _again(stream):
+    """A file that is open already from its beginning; whoever closes it closes a copy."""
+    stream.seek(0)
+    return io.BufferedReader(_Kept(stream))
+
+
+class _Kept(io.RawIOBase):
+    """Reads another stream, and leaves it open."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        piece = self.stream.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _check_name(path, name, is_link):

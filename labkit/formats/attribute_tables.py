@@ -3,17 +3,20 @@
 `parse` turns the text of any of them into class indices, image by image; `find_pictures` says where their
 pictures lie.
 
+Columns may stand between `,`, `;` or tabs; names of columns and classes may be those of `labkit.labels.SYNONYMS`.
+
 own:        `name,wrinkles,freckles,glasses,hair_colour,hair_top,not_human`, a row an image; a class index or
             name in each column, empty or -1 where not labelled. Columns may be missing, others may stand
             beside them.
 makesense:  boxes, `label,x,y,width,height,image,image width,image height` with or without column names, or
             tags, `image,"[label,label]"`. A label is written `hair_colour=brown`; `brown`, `glasses` and
             `no glasses` are understood too. What an image has no label for is not labelled: a tool that only
-            adds labels cannot say "no".
-CelebA:     `list_attr_celeba.txt` (a count, 40 names, then 1 or -1 each) or the same as `.csv`.
+            adds labels cannot say "no". Or JSON, `[{"image": "a.jpg", "annotations": ["glasses"]}]`.
+CelebA:     `list_attr_celeba.txt` (a count, 40 names, then 1 or -1 each) or the same as `.csv`, also with 0 for -1.
 """
 
 import csv
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -21,7 +24,8 @@ import numpy as np
 
 from labkit.faces import UNLABELLED
 from labkit.formats import decoding
-from labkit.labels import ATTRIBUTES, NO_YES
+from labkit.formats.reading import dialect
+from labkit.labels import ATTRIBUTES, NO_YES, meant, plain
 
 CELEBA_SPLITS = {"0": "train", "1": "validation", "2": "test"}
 CELEBA_HAIR = {
@@ -55,21 +59,29 @@ def layout_of(text) -> str | None:
     """Which form of table `text` is; its first lines are enough.
 
     Returns:
-        "own", "makesense boxes", "makesense tags", "celeba", or None for none of them.
+        "own", "makesense boxes", "makesense tags", "makesense JSON", "celeba", or None for none of them.
     """
     lines = [line for line in text.lstrip("\ufeff").splitlines()[:2] if line.strip()]
-    first = next(csv.reader(lines[:1]), [])
-    columns = [value.strip().lower() for value in first]
+    if re.match(r'\s*\[\s*\{\s*"image"', text.lstrip("\ufeff")):
+        return "makesense JSON"
+    first = next(csv.reader(lines[:1], delimiter=dialect(lines[0])), []) if lines else []
+    columns = [_attribute(value) for value in first]
     if any("Eyeglasses" in re.split(r"[,\s]+", line) for line in lines):
         return "celeba"
     if "name" in columns and set(columns) & set(ATTRIBUTES):
         return "own"
-    is_box = len(columns) == 8 and all(re.fullmatch(r"-?\d+", value) for value in columns[1:5])
+    is_box = len(first) >= 8 and all(re.fullmatch(r"-?\d+", value.strip()) for value in first[1:5])
     if is_box or columns[:2] == ["label_name", "bbox_x"]:
         return "makesense boxes"
-    if len(first) == 2 and first[1].startswith("[") and first[1].endswith("]"):
+    if len(first) >= 2 and first[-1].startswith("[") and first[-1].endswith("]"):
         return "makesense tags"
     return None
+
+
+def _attribute(column) -> str:
+    """A column as this module calls it: "Hair Color" is hair_colour."""
+    word = plain(column).replace(" ", "_").replace("color", "colour")
+    return {"image": "name", "file": "name", "filename": "name", "file_name": "name"}.get(word, word)
 
 
 def parse(text, where) -> Table:
@@ -82,14 +94,15 @@ def parse(text, where) -> Table:
     if layout is None:
         raise ValueError(
             f"{where}: expected name,{','.join(ATTRIBUTES)}, "
-            "a CSV export of makesense.ai, or CelebA's attribute list"
+            "an export of makesense.ai, or CelebA's attribute list"
         )
     return PARSERS[layout](text.lstrip("\ufeff"), where)
 
 
 def _own(text, where):
-    reader = csv.reader(text.splitlines())
-    columns = [column.strip().lower() for column in next(reader)]
+    separator = dialect(text.splitlines()[0])
+    reader = csv.reader(text.splitlines(), delimiter=separator)
+    columns = [_attribute(column) for column in next(reader)]
     used = [column for column in columns if column in ATTRIBUTES]
     rows, labels = {}, []
     for values in filter(None, reader):
@@ -110,13 +123,16 @@ def _own(text, where):
 
 
 def _class_index(where, attribute, text):
-    classes = ATTRIBUTES[attribute]
-    if text in ("", str(UNLABELLED)):
+    classes, word = ATTRIBUTES[attribute], plain(text)
+    if word in ("", str(UNLABELLED), "nan", "na", "n/a", "-1.0", "?"):
         return UNLABELLED
-    if text.lower() in classes:
-        return classes.index(text.lower())
-    if text.isdecimal() and int(text) < len(classes):
-        return int(text)
+    if word in classes:
+        return classes.index(word)
+    code = word.removesuffix(".0")
+    if code.isdecimal() and int(code) < len(classes):
+        return int(code)
+    if meant(text) in classes:
+        return classes.index(meant(text))
     choices = f"{', '.join(classes)}, or 0 to {len(classes) - 1}, or empty (not labelled)"
     raise ValueError(f"{where}: {attribute} '{text}', expected {choices}")
 
@@ -125,13 +141,13 @@ def _boxes(text, where):
     rows = csv.reader(text.splitlines())
     found = []
     for values in filter(None, rows):
-        if len(values) != 8:
+        if len(values) < 8:
             raise ValueError(
                 f"{where} line {rows.line_num}: {len(values)} values, "
                 "expected 8 (label,x,y,width,height,image,width,height)"
             )
-        if values[0].strip().lower() != "label_name":
-            found.append((rows.line_num, values[5].strip(), values[0]))
+        if values[0].strip().lower() != "label_name":  # a name may hold commas: five in front, two behind it
+            found.append((rows.line_num, ",".join(values[5:-2]).strip(), values[0]))
     return _from_labels("makesense boxes", found, where)
 
 
@@ -139,18 +155,29 @@ def _tags(text, where):
     rows = csv.reader(text.splitlines())
     found = []
     for values in filter(None, rows):
-        if len(values) != 2 or not re.fullmatch(r"\[.*\]", values[1].strip()):
+        if len(values) < 2 or not re.fullmatch(r"\[.*\]", values[-1].strip()):
             raise ValueError(f'{where} line {rows.line_num}: expected image,"[label,label]"')
-        labels = values[1].strip()[1:-1].split(",")
-        found += [(rows.line_num, values[0].strip(), label) for label in labels]
+        labels, image = values[-1].strip()[1:-1].split(","), ",".join(values[:-1]).strip()
+        found += [(rows.line_num, image, label) for label in labels]
     return _from_labels("makesense tags", found, where)
+
+
+def _json(text, where):
+    try:
+        entries = json.loads(text)
+        found = [(i, one["image"], label) for i, one in enumerate(entries, 1) for label in one["annotations"]]
+    except (ValueError, KeyError, TypeError) as error:
+        form = '[{"image": "a.jpg", "annotations": ["glasses"]}]'
+        raise ValueError(f"{where}: expected {form} ({type(error).__name__}: {error})") from None
+    return _from_labels("makesense JSON", found, where)
 
 
 def _from_labels(layout, found, where):
     """found: (line, image, label) of every label that stands in the export."""
     meanings, images = _meanings(), {}
     for line, image, label in found:
-        key = re.sub(r"\s*[=:]\s*", "=", label.strip().lower()).replace(" ", "_")
+        key = re.sub(r"\s*[=:]\s*", "=", plain(label)).replace(" ", "_").replace("color", "colour")
+        key = key if key in meanings else "=".join(meant(part) for part in key.split("="))
         if key not in meanings:
             raise ValueError(
                 f"{where} line {line}: label '{label}' for {image}, expected one of {', '.join(meanings)}"
@@ -187,18 +214,21 @@ def _meanings():
 
 
 def _celeba(text, where):
-    lines = [re.split(r"[,\s]+", line.strip()) for line in text.splitlines() if line.strip()]
+    lines = [re.split(r"[,;\s]+", line.strip()) for line in text.splitlines() if line.strip()]
     stated = int(lines.pop(0)[0]) if len(lines[0]) == 1 and lines[0][0].isdecimal() else None
-    columns = [column for column in lines.pop(0) if column != "image_id"]
+    columns = [column for column in lines.pop(0) if column not in ("image_id", "", "index", "Unnamed:", "0")]
     if missing := [column for column in (*CELEBA_HAIR, "Eyeglasses", "Wearing_Hat") if column not in columns]:
         raise ValueError(f"{where}: has no column {', '.join(missing)}")
     if stated not in (None, len(lines)):
         raise ValueError(f"{where}: states {stated} images but has {len(lines)} rows; download it again")
+    if lines and len(lines[0]) == len(columns) + 2:  # a first column that counts the rows
+        lines = [row[1:] for row in lines]
+    said = {value for row in lines for value in row[1:]}
+    values = {"1", "0"} if "0" in said else {"1", "-1"}
     for i, row in enumerate(lines):
-        if len(row) != len(columns) + 1 or not set(row[1:]) <= {"1", "-1"}:
-            raise ValueError(
-                f"{where}: row {i + 1} ('{row[0]}'): expected a name and {len(columns)} values, each 1 or -1"
-            )
+        if len(row) != len(columns) + 1 or not set(row[1:]) <= values:
+            expected = f"a name and {len(columns)} values, each {' or '.join(sorted(values, reverse=True))}"
+            raise ValueError(f"{where}: row {i + 1} ('{row[0]}'): expected {expected}")
     yes = np.array([[value == "1" for value in row[1:]] for row in lines], bool)
     yes = yes.reshape(len(lines), len(columns))
     attributes = dict(zip(columns, yes.T))
@@ -283,4 +313,10 @@ def _celeba_values(files, table, names, rule="", choices=None):
     return [values[name] for name in names]
 
 
-PARSERS = {"own": _own, "makesense boxes": _boxes, "makesense tags": _tags, "celeba": _celeba}
+PARSERS = {
+    "own": _own,
+    "makesense boxes": _boxes,
+    "makesense tags": _tags,
+    "makesense JSON": _json,
+    "celeba": _celeba,
+}

@@ -13,6 +13,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def write(folder, title, reading, file, progress):
         file: name of the download.
         progress: True shows a progress bar.
     """
-    lost, contents = _write_images(folder, title, reading, progress)
+    reading, lost, contents = _write_images(folder, title, reading, progress)
     labels = {f"target_{target}": values for target, values in reading.targets.items()}
     labels |= {part: getattr(reading, part) for part in PARTS if getattr(reading, part) is not None}
     np.savez(folder / "labels.npz", **labels)
@@ -118,6 +119,7 @@ def write(folder, title, reading, file, progress):
         "views": list(reading.views),
         "faces_not_found": lost,
         "notes": reading.notes,
+        "left_out": reading.left_out,
         "identities": {},
         "fingerprints": {},
     }
@@ -130,23 +132,44 @@ def write(folder, title, reading, file, progress):
 def _write_images(folder, title, reading, progress):
     """Write each view's images.
 
-    Returns the names of those without a face, and the sha256 of all that was read, in hexadecimal.
+    Returns the reading without pictures that could not be decoded, the names of those without a face, and the
+    sha256 of all that was read, in hexadecimal.
     """
-    lost, contents = [], _digest_of_labels(reading)
+    lost, kept, left_out, digests = [], [], {}, []
     with ExitStack() as stack:
         streams = {}
-        for view, (size, channels) in reading.views.items():
+        for view in reading.views:
             streams[view] = stack.enter_context(open(folder / f"{view}.npy", "wb"))
-            shape = (len(reading.names), size, size, channels)
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(streams[view], header)
-        for name, (images, found, digest) in zip(reading.names.tolist(), _rendered(title, reading, progress)):
+            _write_header(streams[view], len(reading.names), *reading.views[view])
+        for i, (images, found, digest) in enumerate(_rendered(title, reading, progress)):
+            name = reading.names[i].item()
+            if images is None:  # `found` says why
+                left_out[reading.pictures[i].item()] = found
+                continue
+            kept.append(i)
+            digests.append(digest)
             if not found:
                 lost.append(name)
-            contents.update(digest)
             for view, image in images.items():
                 streams[view].write(image.tobytes())
-    return lost, contents.hexdigest()
+        if not kept:
+            name, why = next(iter(left_out.items()))
+            raise ValueError(f"{reading.files.path}: no picture could be read; the first, {name}: {why}")
+        if left_out:
+            reading = replace(reading.take(np.array(kept)), left_out=reading.left_out | left_out)
+            for view, stream in streams.items():
+                stream.seek(0)
+                _write_header(stream, len(kept), *reading.views[view])
+    contents = _digest_of_labels(reading)
+    for digest in digests:
+        contents.update(digest)
+    return reading, lost, contents.hexdigest()
+
+
+def _write_header(stream, n, size, channels):
+    """The header of a .npy file; it has the same length for any number of images."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (n, size, size, channels)}
+    np.lib.format.write_array_header_1_0(stream, header)
 
 
 def _digest_of_labels(reading):
@@ -167,7 +190,7 @@ def _identity(contents, view, detected):
 
 def _rendered(title, reading, progress):
     """Yield ({view: image}, whether a face was found, sha256 of the picture as downloaded) for each image in
-    order; pictures are decoded a batch at a time."""
+    order, or (None, why, None) for one that is left out; pictures are decoded a batch at a time."""
     if reading.images is not None:
         for image in reading.images:
             digest = hashlib.sha256(image.tobytes()).digest()
@@ -182,6 +205,8 @@ def _rendered(title, reading, progress):
         try:
             return *reading.render(decoding.decode(data, channels)), hashlib.sha256(data).digest()
         except ValueError as error:
+            if reading.can_lack:
+                return None, str(error), None
             raise ValueError(f"{reading.files.path}: {name}: {error}") from None
 
     bar = tqdm(total=len(reading.pictures), desc=f"{title}: pictures", unit=" pictures", disable=not progress)

@@ -1,79 +1,129 @@
-"""FER2013: a table of pixels, or folders of pictures, with its official split."""
+"""FER2013: tables of pixels, or folders of pictures, with its official split; and CK+ in the same form."""
 
 import numpy as np
 
 from labkit.faces import UNLABELLED
 from labkit.formats import archives, decoding
-from labkit.formats.reading import Reading, WrongLayout, basenames, exactly, table_rows
+from labkit.formats.reading import Reading, WrongLayout, basenames, columns_of, exactly, table_rows
 from labkit.labels import EMOTIONS
 
 USAGES = {"Training": "train", "PublicTest": "public_test", "PrivateTest": "private_test"}
 PIXELS = 48
+LABEL_COLUMNS = ("emotion", "label", "emotions", "labels", "class", "target", "expression")
+SPLITS = {  # the part that a table's name tells
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+WITH_CONTEMPT = (*EMOTIONS, "contempt")  # code 7 of CK+ as pixels
 
 
 def read(files, track=iter) -> Reading:
-    """FER2013 as a table of pixels, or as folders `train|test/<class>/` of pictures.
+    """FER2013 as tables of pixels, or as folders `train|test/<class>/` of pictures.
 
-    The table is `fer2013.csv` or `icml_face_data.csv`, or else `train.csv` and `test.csv`.
+    A table is known by its column `pixels`, whatever it is called. The emotion's column may have another
+    usual name. Without a column `Usage` the names of the tables tell the split; a single table without either
+    is one part.
 
     Args:
         files: `Files` of the download.
         track: gives on the rows of a table, and may count them for a progress bar.
 
     Returns:
-        A `Reading` with the target emotion, 7 classes in the order of FER2013's codes, and the split: train,
-        public_test, private_test, or test where a table without labels doesn't tell the two apart.
+        A `Reading` with the target emotion, 7 classes in the order of FER2013's codes, with CK+'s code 7 also
+        contempt, and the split: train, public_test, private_test; or train, validation and test by the
+        tables' names; or test where a table without labels doesn't tell the two apart.
 
     Raises:
         WrongLayout: where there is neither.
         ValueError: where a row, a folder or a picture's name is not as FER2013 has it.
     """
-    by_name = {name.split("/")[-1].lower(): name for name in files.ending(".csv")}
-    tables = [by_name[name] for name in ("fer2013.csv", "icml_face_data.csv") if name in by_name][:1]
-    tables = tables or [by_name[name] for name in ("train.csv", "test.csv") if name in by_name]
+    tables = [name for name in files.sizes if not name.lower().endswith(decoding.ENDINGS)]
+    tables = [name for name in tables if "pixels" in columns_of(files, name)]
+    tables.sort(key=lambda name: [*SPLITS, ""].index(_part_of(name)))
+    official = [name for name in tables if "usage" in columns_of(files, name)]
     members = []
     for name in files.ending(*decoding.ENDINGS):
         if name.count("/") >= 2 and name.split("/")[-3].lower() in ("train", "test"):
             members.append(name)
-    if tables:
-        return _fer_tables(files, tables, track)
-    if members:
+    if tables:  # where one has it all, the others are its parts
+        return _fer_tables(files, official[:1] or tables, track)
+    if members and any(_usage(name) in USAGES for name in members):
         return _fer_folders(files, members)
     raise WrongLayout(
-        "expected fer2013.csv, icml_face_data.csv, train.csv, "
-        "or folders train/angry ... test/surprise with pictures"
+        "expected a table with columns emotion, pixels and Usage, as fer2013.csv, "
+        "or folders train/angry ... test/surprise with pictures named Training_1.jpg ..."
     )
 
 
 def _fer_tables(files, tables, track):
-    names, emotions, split, images = [], [], [], []
+    emotions, split, images, notes = [], [], [], []
     for table in tables:
-        default = "Training" if table.lower().endswith("train.csv") else "test"
+        column = _label_column(files, table)
+        part = _part_of(table)
         for where, row in track(table_rows(files, table, ["pixels"])):
-            usage = row.get("usage", default)
-            if usage not in (*USAGES, "test"):
+            usage = row.get("usage", part)
+            if usage not in (*USAGES, *SPLITS, ""):
                 raise ValueError(f"{where}: Usage '{usage}', expected one of {', '.join(USAGES)}")
-            names.append(f"{usage}_{len(names)}")
             split.append(USAGES.get(usage, usage))
-            emotions.append(_code(where, row["emotion"]) if "emotion" in row else UNLABELLED)
+            emotions.append(_code(where, row[column]) if column else UNLABELLED)
             images.append(_pixels(where, row["pixels"]))
     if not images:
         raise ValueError(f"{files.path}: {tables[0]} has no rows; download it again")
-    return Reading(layout="table", images=np.stack(images), **_fer_labels(names, emotions, split))
+    if "" in split:
+        notes.append("no column Usage and no part in the table's name: one part, without a split")
+        split = None
+    usages = {part: usage for usage, part in USAGES.items()}
+    names = [f"{usages.get(part, part)}_{i}" for i, part in enumerate(split or ["face"] * len(images))]
+    votes = [name for name in files.sizes if name.split("/")[-1].lower() == "fer2013new.csv"]
+    return Reading(
+        layout="table",
+        images=np.stack(images),
+        notes=notes,
+        left_out=dict.fromkeys(votes, "the votes of FER+ are not read"),
+        **_fer_labels(names, emotions, split),
+    )
+
+
+def recognises(files) -> bool:
+    """Whether a table of pixels is among the files."""
+    names = (name for name in files.sizes if not name.lower().endswith(decoding.ENDINGS))
+    return any("pixels" in columns_of(files, name) for name in names)
+
+
+def _label_column(files, table) -> str | None:
+    """The column with the emotion; None for a table of pixels alone."""
+    columns = columns_of(files, table)
+    named = [column for column in LABEL_COLUMNS if column in columns]
+    others = [column for column in columns if column not in ("pixels", "usage", "", "id", "index")]
+    if not named and others:
+        raise ValueError(
+            f"{files.path}: {table} has columns {', '.join(columns)}; the emotion's must be called one of "
+            f"{', '.join(LABEL_COLUMNS)}"
+        )
+    return named[0] if named else None
+
+
+def _part_of(table) -> str:
+    """The part of the split that a table's name tells; "" where it tells none."""
+    stem = table.split("/")[-1].lower().partition(".")[0]
+    found = [part for part, words in SPLITS.items() if any(stem.endswith(word) for word in words)]
+    return found[0] if found else ""
 
 
 def _fer_labels(names, emotions, split):
+    contempt = len(EMOTIONS) in emotions
     return {
         "names": np.array(names),
         "targets": {"emotion": np.array(emotions, np.int64)},
-        "classes": {"emotion": EMOTIONS},
-        "split": np.array(split),
+        "classes": {"emotion": WITH_CONTEMPT if contempt else EMOTIONS},
+        "split": None if split is None else np.array(split),
         "views": {"face": (PIXELS, 1)},
     }
 
 
 def _code(where, text):
-    if text not in map(str, range(len(EMOTIONS))):
+    if text not in map(str, range(len(WITH_CONTEMPT))):
         raise ValueError(f"{where}: emotion '{text}', expected a code 0 to {len(EMOTIONS) - 1}")
     return int(text)
 
@@ -88,11 +138,15 @@ def _pixels(where, text):
     return np.frombuffer(values, np.uint8).reshape(PIXELS, PIXELS, 1)
 
 
+def _usage(member) -> str:
+    return member.split("/")[-1].split("_")[0]
+
+
 def _fer_folders(files, members):
     rows = []
     for member in members:
         _, folder, name = member.split("/")[-3:]
-        usage = name.split("_")[0]
+        usage = _usage(member)
         if folder.lower() not in EMOTIONS:
             raise ValueError(
                 f"{files.path}: {member}: folder '{folder}', expected one of {', '.join(EMOTIONS)}"

@@ -4,41 +4,78 @@ import numpy as np
 
 from labkit.formats import archives, decoding
 from labkit.formats.reading import Reading, WrongLayout, basenames, photo_and_face
-from labkit.labels import EMOTIONS, SMILES
+from labkit.labels import EMOTIONS, SMILES, meant, plain
 
 PIXELS = 96
-KNOWN_CLASSES = {"emotion": EMOTIONS, "smile": SMILES}  # folders with these names mean these targets
+KNOWN_CLASSES = {  # folders with these names, or their synonyms, mean these targets
+    "emotion": (*EMOTIONS, "contempt"),
+    "smile": SMILES,
+}
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "val", "valid", "validate", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval"), "test"),
+}
 
 
 def read(files, track=iter) -> Reading:
     """Pictures sorted into folders, each named as its class: `happy/anna.jpg`, `sad/ben.png`, at any depth.
 
-    Both the whole picture and the face are kept.
+    Folders `train`, `validation` and `test` above them, or as they are else called, are the split. Folders
+    that are named 0 to 6 mean FER2013's codes. Both the whole picture and the face are kept. Pictures that
+    lie beside the folders, or cannot be read, are left out and counted.
 
     Returns:
-        A `Reading` with the target emotion where every folder is one of its seven, smile where they are
-        `smiling` and `not smiling`, else class, with the folders' names in natural order.
+        A `Reading` with the target emotion where every folder means one of its seven or contempt, smile where
+        they mean `smiling` and `not smiling`, else class, with the folders' names in natural order.
 
     Raises:
         WrongLayout: where no picture lies in a folder.
     """
-    members = [name for name in files.ending(*decoding.ENDINGS) if "/" in name]
+    pictures = files.ending(*decoding.ENDINGS)
+    parents = {name.rpartition("/")[0] for name in pictures}
+    above = {folder.rpartition("/")[0] for folder in parents}  # folders of folders are no classes
+    members = [name for name in pictures if "/" in name and name.rpartition("/")[0] not in above]
     if not members:
         raise WrongLayout(
             "expected folders named as their class with pictures in them: happy/anna.jpg ... sad/ben.png"
         )
-    folders = [member.split("/")[-2].lower() for member in members]
-    found = sorted(set(folders), key=archives.natural_key)
-    target = next((name for name, known in KNOWN_CLASSES.items() if set(found) <= set(known)), "class")
-    classes = KNOWN_CLASSES.get(target, tuple(found))
+    beside = sorted(set(pictures) - set(members))
+    target, classes, labels, notes = _labelled([member.split("/")[-2] for member in members])
+    parts = [plain(member.split("/")[-3]) if member.count("/") > 1 else "" for member in members]
+    split = np.array([SPLITS[name] for name in parts]) if set(parts) <= set(SPLITS) else None
     return Reading(
         layout="folders of classes",
         names=basenames(members),
-        targets={target: np.array([classes.index(folder) for folder in folders], np.int64)},
+        targets={target: labels},
         classes={target: classes},
         views={"face": (PIXELS, 3), "photo": (PIXELS, 3)},
         files=files,
         pictures=np.array(members),
         render=photo_and_face(PIXELS),
+        split=split,
         detected=("face",),
+        notes=notes,
+        left_out=dict.fromkeys(beside, "lies beside the folders of classes"),
+        can_lack=True,
     )
+
+
+def _labelled(folders):
+    """Target, its classes, int64 (N,) class indices, and notes, of the folders' names."""
+    found = sorted(set(folders), key=archives.natural_key)
+    if set(found) == set(map(str, range(len(EMOTIONS)))):
+        codes = ", ".join(f"{code} {emotion}" for code, emotion in enumerate(EMOTIONS))
+        labels = np.array([int(folder) for folder in folders], np.int64)
+        return "emotion", EMOTIONS, labels, [f"folders 0 to 6 are taken for FER2013's codes: {codes}"]
+    words = {folder: meant(folder) for folder in found}
+    for target, known in KNOWN_CLASSES.items():
+        if set(words.values()) <= set(known):
+            classes = known if "contempt" in words.values() or target != "emotion" else EMOTIONS
+            break
+    else:
+        target, words = "class", {folder: folder.lower() for folder in found}
+        classes = tuple(dict.fromkeys(words.values()))
+    labels = np.array([classes.index(words[folder]) for folder in folders], np.int64)
+    renamed = [f"{folder} = {word}" for folder, word in words.items() if folder.lower() != word]
+    return target, classes, labels, [f"folders read as {', '.join(renamed)}"] if renamed else []

@@ -15,30 +15,34 @@ TURNED_RADIANS = 0.25  # about 14 degrees: beyond it one cheek is visibly narrow
 def read(files, track=iter) -> Reading:
     """`files/file0001.jpg` ... beside `labels.txt`, whose line N is `smile yaw pitch roll` of picture N.
 
+    Or the whole GENKI-R2009a release, whose `GENKI-4K_Images.txt` names the picture of each line of
+    `GENKI-4K_Labels.txt`; its other pictures are left out.
+
     Returns:
         A `Reading` with the targets smile (not smiling, smiling) and pose (frontal, turned: yaw beyond 0.25
         radians to either side).
 
     Raises:
-        WrongLayout: where the pictures or `labels.txt` are missing.
+        WrongLayout: where the pictures or their labels are missing.
         ValueError: where a line is not as above, or pictures and lines do not match.
     """
-    tables = [name for name in files.ending("labels.txt") if name.split("/")[-1].lower() == "labels.txt"]
-    numbered = {}
+    pictures = {}
     for name in files.sizes:
         if match := PICTURE.search(name):
-            numbered[int(match[1])] = name
-    if not numbered or not tables:
-        missing = "labels.txt" if numbered else "files/file0001.jpg ..."
+            pictures[int(match[1])] = name
+    lists = {name.split("/")[-1].lower(): name for name in files.ending(".txt")}
+    named = [lists.get(f"genki-4k_{what}.txt") for what in ("images", "labels")]
+    if pictures and all(named):
+        table, members = named[1], _members_of_list(files, *named, pictures.values())
+    elif pictures and "labels.txt" in lists:
+        table, members = lists["labels.txt"], _members_by_number(files, lists["labels.txt"], pictures)
+    else:
+        missing = "labels.txt" if pictures else "files/file0001.jpg ..."
         raise WrongLayout(f"expected files/file0001.jpg ... and labels.txt, but there is no {missing}")
-    lines = [line.split() for line in files.text(tables[0]).splitlines() if line.strip()]
-    poses = np.array([_genki_line(f"{tables[0]} line {i}", parts) for i, parts in enumerate(lines, 1)])
-    for number in sorted(set(range(1, len(lines) + 1)) ^ set(numbered)):
-        problem = "has no line in labels.txt"
-        if number not in numbered:
-            problem = f"is missing, labels.txt has {len(lines)} lines"
-        raise ValueError(f"{files.path}: file{number:04d}.jpg {problem}; download GENKI-4K again")
-    members = [numbered[number] for number in sorted(numbered)]
+    poses = np.array(
+        [_genki_line(f"{table} line {i}", line) for i, line in enumerate(_lines(files, table), 1)]
+    )
+    others = len(pictures) - len(members)
     return Reading(
         layout="as downloaded",
         names=basenames(members),
@@ -52,16 +56,44 @@ def read(files, track=iter) -> Reading:
         pictures=np.array(members),
         render=photo_and_face(PIXELS),
         detected=("face",),
+        notes=[f"{others:,} pictures of other subsets are left out"] if others else [],
     )
 
 
-def _genki_line(where, parts):
+def _lines(files, table):
+    return [line for line in files.text(table).splitlines() if line.strip()]
+
+
+def _members_by_number(files, table, pictures):
+    """The picture of each line of `labels.txt`, by its number."""
+    n = len(_lines(files, table))
+    for number in sorted(set(range(1, n + 1)) ^ set(pictures)):
+        problem = "has no line in labels.txt"
+        if number not in pictures:
+            problem = f"is missing, labels.txt has {n} lines"
+        raise ValueError(f"{files.path}: file{number:04d}.jpg {problem}; download GENKI-4K again")
+    return [pictures[number] for number in sorted(pictures)]
+
+
+def _members_of_list(files, images, labels, pictures):
+    """The picture of each line of the list of images, by its name."""
+    by_name = {name.split("/")[-1].lower(): name for name in pictures}
+    names = [line.strip() for line in _lines(files, images)]
+    n = len(_lines(files, labels))
+    if len(names) != n:
+        raise ValueError(f"{files.path}: {images} names {len(names)} pictures, {labels} has {n} lines")
+    for name in names:
+        if name.lower() not in by_name:
+            raise ValueError(f"{files.path}: {name}, named in {images}, is missing; download GENKI again")
+    return [by_name[name.lower()] for name in names]
+
+
+def _genki_line(where, line):
     try:
-        values = [float(part) for part in parts]
+        values = [float(part) for part in line.split()]
     except ValueError:
         values = []
     if len(values) != 4 or values[0] not in (0, 1) or not np.isfinite(values).all():
-        raise ValueError(
-            f"{where}: '{' '.join(parts)[:60]}', expected 'smile yaw pitch roll' with smile 0 or 1"
-        )
+        shown = " ".join(line.split())[:60]
+        raise ValueError(f"{where}: '{shown}', expected 'smile yaw pitch roll' with smile 0 or 1")
     return values

@@ -36,6 +36,8 @@ class Reading:
         images: uint8 (N, H, W, C), already decoded.
         detected: the views that `labkit.detect` cuts out.
         notes: what the summary should say.
+        left_out: name -> why it is not among the images.
+        can_lack: a picture that cannot be decoded is left out; otherwise it stops the import.
     """
 
     layout: str
@@ -51,6 +53,8 @@ class Reading:
     split: np.ndarray | None = None
     detected: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    can_lack: bool = False
 
     def take(self, indices) -> "Reading":
         """The images at `indices`, an index array, in that order."""
@@ -106,8 +110,22 @@ def exactly(size: int) -> Callable:
 # Tables and names
 
 
+def dialect(line: str) -> str:
+    """What separates the columns of a table whose first line this is: the most frequent of , ; tab and |."""
+    return max(",;\t|", key=line.count)
+
+
+def columns_of(files, name) -> list[str]:
+    """The columns of a table's first line, stripped, in lower case; [] where it has no text."""
+    lines = files.head(name).lstrip("\ufeff").splitlines()
+    if not lines:
+        return []
+    return [column.strip().lower() for column in next(csv.reader(lines[:1], delimiter=dialect(lines[0])))]
+
+
 def table_rows(files, name, needed):
-    """Yield (where, row) of a CSV file with a header, read as a stream.
+    """Yield (where, row) of a table with a header, read as a stream; `,`, `;`, tab or `|` between its
+    columns.
 
     Args:
         files: `Files` that hold the table.
@@ -119,18 +137,19 @@ def table_rows(files, name, needed):
         column names in lower case.
 
     Raises:
-        ValueError: where a column is missing, a row has more or fewer values, or the file is no CSV in UTF-8.
+        ValueError: where a column is missing, a row has more or fewer values, or the file is no table.
     """
-    line = 1
+    line, columns, encoding = 1, columns_of(files, name), files.encoding(name)
+    if missing := [column for column in needed if column.lower() not in columns]:
+        first = ",".join(columns)[:80]
+        raise ValueError(
+            f"{files.path}: {name} has no column {', '.join(missing)}; its first line is '{first}'"
+        )
+    separator = dialect(files.head(name).splitlines()[0])
     try:
         with files.open(name) as stream:
-            table = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""))
-            columns = [column.strip().lower() for column in next(table, [])]
-            if missing := [column for column in needed if column.lower() not in columns]:
-                first = ",".join(columns)[:80]
-                raise ValueError(
-                    f"{files.path}: {name} has no column {', '.join(missing)}; its first line is '{first}'"
-                )
+            table = csv.reader(io.TextIOWrapper(stream, encoding, newline=""), delimiter=separator)
+            next(table)
             for values in table:
                 line = table.line_num
                 if len(values) == len(columns):
@@ -139,8 +158,7 @@ def table_rows(files, name, needed):
                     expected = f"{len(columns)} ({','.join(columns)[:80]})"
                     raise ValueError(f"{name} line {line}: {len(values)} values, expected {expected}")
     except (csv.Error, UnicodeDecodeError, *archives.DAMAGE) as error:
-        message = f"{files.path}: {name} is not a CSV text file in UTF-8, after line {line} ({error})"
-        raise ValueError(message) from None
+        raise ValueError(f"{files.path}: {name} is not a table, after line {line} ({error})") from None
 
 
 def basenames(names):
