@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from labkit import figures, raster
+from labkit.filming.frames import FILM, FILM_RATE, Source, camera_or_film, film, film_frame, open_source
 from labkit.filming.recording import Recording, changes, check_out, columns, fitted, row
-from labkit.filming.sources import FILM, FILM_RATE, Source, camera_or_film, film, film_frame, open_source
 from labkit.follow import Seen
 
 __all__ = [

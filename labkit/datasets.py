@@ -160,8 +160,8 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
             whose highest pixel is 0).
 
     Returns:
-        Its images are in memory, or `labkit.faces.OnDisk` where they would fill more than half of what is
-        free there.
+        Its images are in memory, or `labkit.faces.OnDisk` where they would fill more than a
+        quarter of what is free there.
 
     Raises:
         DataMissing: where it is not imported.
@@ -186,15 +186,14 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
 
 
 def _is_too_large(shape) -> bool:
-    """Whether images of this shape fill more than half of the memory that is available: they then stay on
-    disk.
+    """Whether images of this shape fill more than a quarter of the available memory; they then stay on disk.
 
     Linux says how much there is; elsewhere images always go into memory.
     """
     if not MEMORY.exists():
         return False
     available = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())
-    return available is not None and math.prod(shape) > int(available[1]) * 1024 / 2
+    return available is not None and math.prod(shape) > int(available[1]) * 1024 / 4
 
 
 def _builtin(data_dir, options):

@@ -64,8 +64,7 @@ _alone = {
 def one_thread():
     """One thread for torch inside the block: on a few images small networks gain little from more, and where
     another program uses the cores, threads wait long for each other (a second instead of 20 ms a frame).
-    Blocks may overlap, as those of two widgets
-    do: the last to end gives back what the first found."""
+    Blocks may overlap, as those of two widgets do: the last to end gives back what the first found."""
     with _alone["lock"]:
         if not _alone["blocks"]:
             _alone["before"] = torch.get_num_threads()

@@ -23,8 +23,18 @@ def no_tick(done: float) -> None:
 
 
 def layers(model) -> dict[str, nn.Conv2d]:
-    """The convolutions by their names, from the input on."""
-    convolutions = [module for module in model.features if isinstance(module, nn.Conv2d)]
+    """The convolutions by their names, from the input on.
+
+    Raises:
+        ValueError: for a network whose trunk is no plain list of layers, as those of `models.TRUNKS` are not.
+    """
+    modules = model.features if isinstance(model.features, nn.Sequential) else []
+    convolutions = [module for module in modules if isinstance(module, nn.Conv2d)]
+    if not convolutions:
+        trunk = model.description["net"]["blocks"]
+        raise ValueError(
+            f"the trunk '{trunk}' is no plain list of layers; labkit looks into blocks and layers only"
+        )
     return {f"conv{i}": module for i, module in enumerate(convolutions, 1)}
 
 

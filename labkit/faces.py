@@ -14,7 +14,7 @@ import numpy as np
 UNLABELLED = -1
 
 
-BLOCK = 1024  # images on disk of which so many are read at a time where all of them are needed
+BLOCK = 1024  # images that are looked at together where all of them are needed
 
 
 class OnDisk:
@@ -46,10 +46,14 @@ class OnDisk:
         """Read an image, or those of a slice or index array."""
         if isinstance(which, (int, np.integer)):
             return self[[which]][0]
-        images = resized(self.file[self.index[which]], self.size)
-        if self.channels == images.shape[-1]:
-            return images
-        return grey(images) if self.channels == 1 else images.repeat(3, -1)
+        index = self.index[which]
+        images = np.empty((len(index), self.size, self.size, self.channels), np.uint8)
+        for start in range(0, len(index), BLOCK):  # never all of them as they are in the file
+            block = resized(self.file[index[start : start + BLOCK]], self.size)
+            if self.channels == 1 != block.shape[-1]:
+                block = grey(block)
+            images[start : start + BLOCK] = block  # grey is repeated where three channels are asked for
+        return images
 
     def take(self, indices) -> "OnDisk":
         """The images at `indices`, still on disk."""
@@ -151,14 +155,13 @@ class FaceSet:
         )
 
     def blocks(self):
-        """The images a block at a time, uint8 (B, H, W, C): all that are in memory, or some read from
-        disk."""
-        size = BLOCK if isinstance(self.images, OnDisk) else max(len(self), 1)
-        return (self.images[start : start + size] for start in range(0, len(self), size))
+        """The images a block at a time, uint8 (B, H, W, C)."""
+        return (self.images[start : start + BLOCK] for start in range(0, len(self), BLOCK))
 
     def brightest(self) -> np.ndarray:
         """uint8 (N,): the highest value of each image; 0 where it is black."""
-        return np.concatenate([block.reshape(len(block), -1).max(1) for block in self.blocks()])
+        found = [block.reshape(len(block), -1).max(1) for block in self.blocks()]
+        return np.concatenate(found) if found else np.empty(0, np.uint8)
 
     def grey(self) -> "FaceSet":
         """The same images with one channel, weighted as ITU-R BT.601 does (0.299 R + 0.587 G + 0.114 B)."""
@@ -209,7 +212,10 @@ def _check_target(name, values, n_classes, n):
 def grey(images: np.ndarray) -> np.ndarray:
     """uint8 (N, H, W, 3) -> (N, H, W, 1), weighted as ITU-R BT.601 does."""
     weights = np.array([0.299, 0.587, 0.114], np.float32)
-    return np.stack([np.rint(image @ weights).astype(np.uint8) for image in images])[..., None]
+    result = np.empty((*images.shape[:3], 1), np.uint8)
+    for i, image in enumerate(images):
+        result[i, ..., 0] = np.rint(image @ weights)
+    return result
 
 
 def resize(image, size) -> np.ndarray:

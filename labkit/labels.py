@@ -1,7 +1,7 @@
 """The vocabulary of all labs: what a face can be labelled with, each set of labels once, in the order of its
 class indices.
 
-Data sets, built-in faces, annotator and tables all take their words from here, so that "happy" is class 3
+Data sets, built-in faces and tables all take their words from here, so that "happy" is class 3
 everywhere.
 """
 

@@ -66,6 +66,10 @@ def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net
     return Net(layers, hidden=hidden, dropout=0.2, **options)
 
 
+class UnknownTrunk(ValueError):
+    """A trunk that is neither blocks, layers, nor in `TRUNKS`."""
+
+
 class Colour(nn.Module):
     """Grey maps (B, 1, H, W) as three equal channels, for a trunk that was made for colour."""
 
@@ -85,8 +89,7 @@ def _torchvision(name: str):
     return trunk
 
 
-# name -> a function of the images' channels that makes any module from float (B, C, H, W) to maps (B, K, h,
-# w)
+# name -> a function of the images' channels that makes any module, float (B, C, H, W) -> maps (B, K, h, w)
 TRUNKS = {name: _torchvision(name) for name in ("mobilenet_v2", "mobilenet_v3_small")}
 
 # Emotion: rebuilt from the report's parameter counts, which a test asserts. It describes 5, 6 and 9 in a few
@@ -199,6 +202,8 @@ def convolutions(net: Net, channels: int) -> tuple[nn.Module, int, int]:
         with torch.device("meta"):  # shapes alone, nothing is computed
             maps = TRUNKS[net.blocks](channels).eval()(torch.empty(1, channels, net.size, net.size))
         return TRUNKS[net.blocks](channels), maps.shape[1], maps.shape[2]
+    if not re.match(r"\d", net.blocks):
+        raise UnknownTrunk(f"trunk '{net.blocks}': expected blocks, layers, or one of {', '.join(TRUNKS)}")
     if is_layer_syntax(net.blocks):
         modules, channels, halvings = layers(net.blocks, channels)
         return nn.Sequential(*modules), channels, net.size // 2**halvings
@@ -241,6 +246,8 @@ class FaceNet(nn.Module):
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("deviation", torch.ones(in_channels))
         self.features, channels, side = convolutions(net, in_channels)
+        if side < 1:
+            raise ValueError(f"images of {net.size} pixels are too small for the layers '{net.blocks}'")
         self.pool = nn.AdaptiveAvgPool2d(1) if net.pool else nn.Identity()
         inputs = channels * (1 if net.pool else side * side)
         hidden: list[nn.Module] = []
@@ -304,7 +311,8 @@ def build(
 
     Example:
         >>> model = build("smile-base", {"smile": 2})
-        >>> model(torch.zeros(8, 3, 64, 64))["smile"].shape torch.Size([8, 2])
+        >>> model(torch.zeros(8, 3, 64, 64))["smile"].shape
+        torch.Size([8, 2])
     """
     net = find(architecture)
     if size is not None and net.blocks not in TRUNKS and not is_layer_syntax(net.blocks):
@@ -323,7 +331,7 @@ def fused(model: FaceNet) -> FaceNet:
     front of it: the same answers up to rounding, a tenth faster on one or two faces. A normalisation behind
     an activation stays."""
     model = copy.deepcopy(model).eval()
-    if not isinstance(model.features, nn.Sequential):
+    if type(model.features) is not nn.Sequential:  # a trunk of another kind has a way of its own
         return model
     layers: list[nn.Module] = []
     for layer in model.features:
@@ -335,9 +343,10 @@ def fused(model: FaceNet) -> FaceNet:
     return model
 
 
-def count_parameters(model: nn.Module) -> int:
-    """How many numbers training changes."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+def count_parameters(model: nn.Module, frozen: tuple[str, ...] = ()) -> int:
+    """How many numbers training changes; those of the modules `frozen` it does not."""
+    fixed = {id(p) for name in frozen for p in model.get_submodule(name).parameters()}
+    return sum(p.numel() for p in model.parameters() if p.requires_grad and id(p) not in fixed)
 
 
 def save(path: str | Path, model: FaceNet, **meta) -> None:
@@ -358,9 +367,8 @@ def load(name: str | Path) -> tuple[FaceNet, dict]:
     path = WEIGHTS / f"{name}.pt" if str(name) in published else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f"weights '{name}': expected a file, or one of {', '.join(published)}")
-    file = io.BytesIO(
-        path.read_bytes()
-    )  # a file that cannot be opened is another fault than one that is damaged
+    # Read first: a file that cannot be opened is another fault than one that is damaged.
+    file = io.BytesIO(path.read_bytes())
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
         network = content["network"]
@@ -369,7 +377,7 @@ def load(name: str | Path) -> tuple[FaceNet, dict]:
         )
         model.load_state_dict(content["weights"])
         return model, content["meta"]
-    except (
-        Exception
-    ) as error:  # where a file is damaged decides what torch raises: IndexError, struct.error, ...
+    except UnknownTrunk as error:
+        raise ValueError(f"{path}: {error}") from error
+    except Exception as error:  # where a file is damaged decides what torch raises: struct.error, ...
         raise ValueError(f"{path}: not a weights file of labkit ({type(error).__name__})") from error

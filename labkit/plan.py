@@ -13,7 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import running, runs
+from labkit import running, runs, splits
 
 PROFILES = ("quick", "full")
 SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
@@ -231,4 +231,4 @@ def _folds(spec: dict) -> list[dict]:
     split = spec["split"]
     if not split["kind"].endswith("k_fold") or "fold" in split:
         return [spec]
-    return [{**spec, "split": {**split, "fold": fold}} for fold in range(split["folds"])]
+    return [{**spec, "split": {**split, "fold": fold}} for fold in range(split.get("folds", splits.FOLDS))]

@@ -110,13 +110,15 @@ def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
     # Seconds before it was broken off count.
     seconds = max(time.perf_counter() - start, history.rows[-1]["seconds"])
     rounded = [{name: round(value, 5) for name, value in row.items()} for row in history.rows]
+    short = f"cut short after epoch {len(rounded)} of {spec.config.epochs}" if history.cut_short else None
     return model, {
+        "error": short,  # so that it never stands for the whole row
         "metrics": {name: _measure(model, part, spec) for name, part in parts.items()},
         "history": rounded,
         "stopped": history.stopped,
         "precision": spec.config.precision,
         "layout": devices.layout_of(model, spec.config.precision),
-        "parameters": models.count_parameters(model),
+        "parameters": models.count_parameters(model, spec.config.frozen),
         "seconds": round(before + seconds, 2),
         "images_per_second": round(len(train) * len(rounded) / seconds, 1),
     }
@@ -202,7 +204,8 @@ def run(
         force: train it even where it is kept.
         checkpoint: keep each epoch in `runs/<key>/checkpoint.pt` until the row is whole, and go on from there
             after a kill.
-        after_epoch: as `training.fit` has it.
+        after_epoch: as `training.fit` has it. A row that it cuts short is kept with that as its error: it has
+            its history, and is trained as a whole when it is asked for again.
     Returns:
         The result, and whether it had to be trained.
     Raises:

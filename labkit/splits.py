@@ -6,6 +6,7 @@ notebook 01.
 
 import hashlib
 import inspect
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from labkit.faces import UNLABELLED, FaceSet
 
+FOLDS = 4
 KEPT_BACK = ("private_test",)  # parts that a copy of the data may lack, since they are the exam
 KINDS = (
     "random",
@@ -41,6 +43,7 @@ def make(
     """Split `faces` as `kind` says.
 
     Args:
+        faces: what is split.
         kind: one of
             "random": every image alike;
             "stratified": each class of `target` in the same shares;
@@ -50,7 +53,7 @@ def make(
             "k_fold": `fold`, counted from 0, of `folds` is the test part;
             "group_k_fold": the same, and no person on both sides;
             "stratified_group_k_fold": the same, and each class of `target` in about the same share of every
-                fold.
+                fold; `validation` is then one fold of the rest, the nearest to its share, at most half.
         seed: everything is drawn from it.
         test, validation: shares, 0 to below 1, of all images; by_subject: of all people; official and folds:
             `validation` of what trains (group_k_fold: of its people), `test` does not count.
@@ -151,7 +154,7 @@ def _check_fold(fold, folds):
         raise ValueError(f"split: fold must be 0 to {folds - 1}, got {fold}")
 
 
-def _k_fold(faces, rng, test, validation, fold, folds=4):
+def _k_fold(faces, rng, test, validation, fold, folds=FOLDS):
     _check_fold(fold, folds)
     parts = np.array_split(rng.permutation(len(faces)), folds)
     rest = np.concatenate([p for i, p in enumerate(parts) if i != fold])
@@ -165,29 +168,36 @@ def _folds_of(rng, folds, people, labels=None) -> list[np.ndarray]:
 
     if folds > len(np.unique(people)):
         raise ValueError(f"split: {folds} folds of {len(np.unique(people))} people: at least one each")
+    if labels is not None and folds > np.unique(labels, return_counts=True)[1].max():
+        raise ValueError(f"split: {folds} folds, but no class has as many images")
     kind = GroupKFold if labels is None else StratifiedGroupKFold
     of_seed = kind(folds, shuffle=True, random_state=int(rng.integers(2**31)))
-    return [part for _, part in of_seed.split(people, labels, people)]
+    with warnings.catch_warnings():  # that some class has fewer images than there are folds
+        warnings.simplefilter("ignore", UserWarning)
+        return [part for _, part in of_seed.split(people, labels, people)]
 
 
-def _group_k_fold(faces, rng, test, validation, fold, folds=4):
+def _group_k_fold(faces, rng, test, validation, fold, folds=FOLDS):
     _check_fold(fold, folds)
     people = _people(faces, "group_k_fold")
     tested = _folds_of(rng, folds, people)[fold]
     rest = np.setdiff1d(np.arange(len(faces)), tested)
     inner = _cut(rng.permutation(np.unique(people[rest])), 0, validation)
+    if not len(inner.train):
+        raise ValueError(f"split: validation {validation} of {len(people)} images leaves nobody to train on")
     parts = (np.isin(people, inner.train), np.isin(people, inner.validation))
     return Split(*(rng.permutation(np.flatnonzero(part)) for part in parts), rng.permutation(tested))
 
 
-def _stratified_group_k_fold(faces, rng, test, validation, target, fold, folds=4):
+def _stratified_group_k_fold(faces, rng, test, validation, target, fold, folds=FOLDS):
     _check_fold(fold, folds)
     people, labels = _people(faces, "stratified_group_k_fold"), _class_labels(faces, target)
     tested = _folds_of(rng, folds, people, labels)[fold]
     rest = np.setdiff1d(np.arange(len(faces)), tested)
     watched = rest[:0]
     if validation:  # the nearest share that whole folds of the rest have
-        watched = rest[_folds_of(rng, max(2, round(1 / validation)), people[rest], labels[rest])[0]]
+        shares = np.clip(round(1 / validation), 2, len(np.unique(people[rest])))
+        watched = rest[_folds_of(rng, int(shares), people[rest], labels[rest])[0]]
     train = np.setdiff1d(rest, watched)
     return Split(rng.permutation(train), rng.permutation(watched), rng.permutation(tested))
 

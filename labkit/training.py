@@ -18,9 +18,10 @@ import torch
 from tqdm.auto import tqdm
 
 from labkit import augment, devices
+from labkit.faces import BLOCK
 from labkit.loop import checkpoint as checkpoints
-from labkit.loop.batches import BLOCK, batches, set_scale, to_batch
-from labkit.loop.config import OPTIMIZERS, TrainConfig
+from labkit.loop.batches import batches, set_scale, to_batch
+from labkit.loop.config import OPTIMIZERS, TrainConfig, check
 from labkit.loop.losses import LOSSES, class_weights, loss, multi_margin
 from labkit.loop.rules import LOSS, PLATEAU, SCHEDULES, Patience, make_scheduler, one_cycle
 
@@ -55,11 +56,13 @@ class History:
             training began.
         best_epoch: the epoch whose weights the model now has.
         stopped: why training ended.
+        cut_short: `after_epoch` ended it, so that it is not the whole training that its config describes.
     """
 
     rows: list[dict] = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = ""
+    cut_short: bool = False
 
 
 def make_optimizer(model, config: TrainConfig) -> torch.optim.Optimizer:
@@ -91,6 +94,7 @@ def step(
     """Forward, loss, backward, one step of the optimizer.
 
     Args:
+        model, optimizer: the network, and what changes its weights.
         batch: float (B, C, H, W) in 0..1.
         labels, label_smoothing, kind, weights: as `loss` takes them.
         context: the forward pass runs in it, see `devices.prepare`.
@@ -120,14 +124,17 @@ def fit(
     """Train `model` in place on the FaceSet `train`, for the targets that it has heads for.
 
     Args:
+        model: a network with `heads`, such as `models.FaceNet`.
+        train: what it learns from.
         validation: a FaceSet on which every epoch is measured; patience and plateau need one.
+        config: how it is trained; None = the defaults of `TrainConfig`.
         seed: decides order, augmentation and dropout.
         device: as `devices.best_device` takes it.
         progress: show a bar.
         checkpoint: a file that is written after each epoch; where it is there already, training goes on from
-            it. It must be of the same training; who gives it removes it when it is no longer needed.
+            it, unless it is of another training. Who gives it removes it when it is no longer needed.
         after_epoch: told each epoch's row of the history and the network; what it returns as True ends the
-            training.
+            training. What it remembers itself is not in the checkpoint.
     Returns:
         What happened, epoch by epoch.
     Raises:
@@ -136,16 +143,19 @@ def fit(
         FloatingPointError: where the loss is no longer finite.
     """
     config = config or TrainConfig()
-    _check(model, train, validation, config)
+    check(config, model, train, validation)
     device = devices.best_device(device)
-    set_scale(model, train.images, config.scale)
+    set_scale(model, train, config.scale)
     run = _Run.begin(model, train, config, seed, device)
     history, start, ended = History(), time.perf_counter(), False
     with (
         devices.seeded(seed, device),
         tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar,
     ):
-        if checkpoint and (facts := checkpoints.load(checkpoint, device, run.generator, run.parts())):
+        of = (
+            f"{config} seed {seed}, {len(train)} images, {sum(p.numel() for p in model.parameters())} weights"
+        )
+        if checkpoint and (facts := checkpoints.load(checkpoint, of, device, run.generator, run.parts())):
             history.rows, ended = facts["rows"], facts["ended"]
             start -= history.rows[-1]["seconds"]
             bar.update(len(history.rows))
@@ -161,34 +171,16 @@ def fit(
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
             rules = [rule for rule in (run.patience, after_epoch) if rule]
-            ended = sum(bool(rule(row, run.measured())) for rule in rules) > 0  # not any(): each is told
+            ending = [rule for rule in rules if rule(row, run.measured())]  # each is told
+            ended, history.cut_short = (
+                bool(ending),
+                after_epoch in ending and len(history.rows) < config.epochs,
+            )
             if checkpoint:
                 facts = {"rows": history.rows, "ended": ended}
-                checkpoints.save(checkpoint, device, run.generator, run.parts(), facts)
+                checkpoints.save(checkpoint, of, device, run.generator, run.parts(), facts)
     _settle(run, history)
     return history
-
-
-def _check(model, train, validation, config: TrainConfig) -> None:
-    if not len(train):
-        raise ValueError("fit: no image to train on")
-    for name in config.frozen:
-        if name not in dict(model.named_modules()):
-            choices = ", ".join(name for name, _ in model.named_children())
-            raise ValueError(f"frozen: the network has no module '{name}'; it has {choices}, and theirs")
-    watching = "patience" if config.patience is not None else "plateau" if config.schedule == PLATEAU else ""
-    if not watching:
-        return
-    what = config.watch.replace("_", " ")
-    if not validation:
-        raise ValueError(f"{watching} watches the {what}: give validation images, or {watching}=None")
-    known = [target for target in model.heads if validation.labelled(target).any()]
-    if not known:
-        no_label = f"no validation image is labelled with {', '.join(model.heads)}"
-        raise ValueError(f"{watching} watches the {what}: {no_label}")
-    names = [LOSS, *(f"validation_accuracy_{target}" for target in known)]
-    if config.watch not in names:
-        raise ValueError(f"watch: expected one of {', '.join(names)}, got '{config.watch}'")
 
 
 def _labels(faces, model, device) -> dict[str, torch.Tensor]:
@@ -205,6 +197,7 @@ class _Run:
     weights: dict[str, torch.Tensor]  # of the classes
     model: torch.nn.Module
     frozen: list[torch.nn.Module]
+    fixed: list[torch.nn.Parameter]  # theirs, which may be trained again afterwards
     context: AbstractContextManager  # the forward pass runs in it
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
@@ -218,9 +211,9 @@ class _Run:
         """Ready for the first epoch."""
         model, context = devices.prepare(model, device, config.precision)
         frozen = [model.get_submodule(name) for name in config.frozen]
-        model.requires_grad_(True)
-        for module in frozen:
-            module.requires_grad_(False)
+        fixed = [p for module in frozen for p in module.parameters() if p.requires_grad]
+        for parameter in fixed:
+            parameter.requires_grad_(False)
         optimizer = make_optimizer(model, config)
         steps = config.epochs * len(batches(torch.arange(len(train)), config.batch_size))
         in_memory = isinstance(train.images, np.ndarray)
@@ -232,6 +225,7 @@ class _Run:
             weights={name: torch.from_numpy(values).to(device) for name, values in weights.items()},
             model=model,
             frozen=frozen,
+            fixed=fixed,
             context=context,
             optimizer=optimizer,
             scheduler=make_scheduler(optimizer, config, steps),
@@ -287,6 +281,8 @@ class _Run:
 def _settle(run: _Run, history: History) -> None:
     """Give the model the weights that training ends with, and say which these are."""
     config, last = run.config, history.rows[-1]["epoch"]
+    for parameter in run.fixed:
+        parameter.requires_grad_(True)
     history.best_epoch = last
     if run.average:
         run.model.load_state_dict(run.average.module.state_dict())
@@ -309,7 +305,10 @@ def predict_logits(
     """What the network says before softmax or sigmoid.
 
     Args:
+        model: the network.
         images: uint8 (N, H, W, C), N above 0.
+        device: as `devices.best_device` takes it.
+        precision: number format of its layers, "float32" or "bfloat16".
         batch_size: None = 128 on a CPU, whose caches hold no more, 512 elsewhere.
     Returns:
         target -> float32 (N, K), on the device.
@@ -335,7 +334,8 @@ def predict(model, images, device=None, precision="float32", mirror: bool = Fals
     """Probabilities: softmax where an image has one class, sigmoid where it has several labels.
 
     Args:
-        images: uint8 (N, H, W, C), N above 0.
+        model, device, precision: as `predict_logits` takes them.
+        images: uint8 (N, H, W, C), N above 0, in memory or on disk.
         mirror: average the probabilities of each image and of its mirror image.
     Returns:
         target -> float32 (N, K), in 0..1.

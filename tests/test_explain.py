@@ -158,3 +158,11 @@ def test_by_norm_puts_the_strongest_first():
     weights[1], weights[2] = -2, 1
     assert explain.by_norm(weights).tolist() == [1, 2, 0]
     assert isinstance(explain.convolution(network(), "conv1"), nn.Conv2d)
+
+
+def test_a_trunk_that_is_no_list_of_layers_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setitem(models.TRUNKS, "patches", lambda channels: torch.nn.Conv2d(channels, 5, 8, 8))
+    for trunk in ("patches", "mobilenet_v3_small"):
+        network = models.FaceNet(models.Net(trunk, size=32), 3, {"smile": 2})
+        with pytest.raises(ValueError, match=f"the trunk '{trunk}' is no plain list of layers"):
+            explain.layers(network)

@@ -1,13 +1,14 @@
 """`labkit.faces`: what a FaceSet promises, what it refuses, and when its fingerprint moves."""
 
 import hashlib
+import tracemalloc
 from dataclasses import FrozenInstanceError, replace
 
 import cv2
 import numpy as np
 import pytest
 
-from labkit.faces import FaceSet
+from labkit.faces import FaceSet, OnDisk
 
 
 def test_it_is_frozen_and_says_what_it_holds(faces):
@@ -121,3 +122,18 @@ def test_what_does_not_fit_is_refused(fields, message):
     with pytest.raises(ValueError, match=message) as error:
         FaceSet(**{"images": IMAGES, "targets": {"y": THREE}, "classes": {"y": ("no", "yes")}} | fields)
     assert "\n" not in str(error.value)
+
+
+def test_images_on_disk_are_shrunk_without_ever_being_all_in_memory(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "i.npy", rng.integers(0, 256, (3000, 64, 64, 3), dtype=np.uint8))  # 37 MB
+    images = OnDisk(np.load(tmp_path / "i.npy", mmap_mode="r"), size=8, channels=1)
+    tracemalloc.start()
+    shrunk = images[:]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert shrunk.shape == (3000, 8, 8, 1) and peak < 25e6
+    np.testing.assert_array_equal(images[2999], shrunk[2999])
+    assert images.take(np.arange(3000) > 2990).shape[0] == 9 and len(images[[]]) == 0
+    none = FaceSet(images).take([])
+    assert len(none.brightest()) == 0 and len(none.grey()) == 0

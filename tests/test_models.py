@@ -348,6 +348,26 @@ def test_any_module_is_a_trunk(monkeypatch, tmp_path):
     images = random_images(n=2, size=32)
     torch.testing.assert_close(again.eval()(images), model.eval()(images))
     torch.testing.assert_close(models.fused(model)(images), model(images))
+    monkeypatch.delitem(models.TRUNKS, "patches")
+    with pytest.raises(ValueError, match="trunk 'patches': expected blocks, layers, or one of mobilenet_v2"):
+        models.load(tmp_path / "w.pt")
+
+
+def test_a_trunk_with_a_way_of_its_own_is_fused_as_it_is(monkeypatch):
+    class Residual(torch.nn.Sequential):
+        def forward(self, images):
+            return images + super().forward(images)
+
+    monkeypatch.setitem(
+        models.TRUNKS,
+        "residual",
+        lambda channels: Residual(torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.BatchNorm2d(3)),
+    )
+    model = models.FaceNet(models.Net("residual"), 3, {"smile": 2}).eval()
+    images = random_images(n=2, size=48)
+    torch.testing.assert_close(models.fused(model)(images), model(images))
+    with pytest.raises(ValueError, match="images of 4 pixels are too small for the layers"):
+        models.build("8k3 P 8k3 P 8k3 P", {"smile": 2}, size=4)
 
 
 def test_the_builder_is_told_the_size_of_the_images():

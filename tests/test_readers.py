@@ -1,5 +1,4 @@
-"""`labkit.formats.readers` and `labkit.formats.attribute_tables` against files of every layout, written here
-pixel by pixel."""
+"""The readers in `labkit.formats` against files of every layout, written here pixel by pixel."""
 
 import cv2
 import numpy as np

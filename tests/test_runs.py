@@ -389,6 +389,13 @@ def test_a_failed_row_is_kept_with_its_error_and_stops_no_other(store):
     assert [name for name in files_of(store) if name.endswith(".pt")] == [f"runs/{results[5].key}/weights.pt"]
 
 
+def test_a_row_that_was_cut_short_never_stands_for_the_whole_one(store):
+    short, _ = run(SPEC, store, after_epoch=lambda row, model: True)
+    assert short.error == "cut short after epoch 1 of 2" and len(short.history) == 1
+    whole, trained = run(SPEC, store)
+    assert trained and whole.error is None and len(whole.history) == 2 and whole.key == short.key
+
+
 def test_a_failed_row_is_tried_again(store, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(

@@ -103,6 +103,14 @@ def test_folds_of_people_are_those_of_scikit_learn(set_of_200, kind):
     assert tested == expected
     with pytest.raises(ValueError, match="30 folds of 25 people: at least one each"):
         splits.make(set_of_200, kind, fold=0, folds=30, **target)
+    few = splits.make(set_of_200, kind, fold=0, folds=2, validation=0.01, **target)
+    assert len(few.train) > len(few.validation) and len(few.test)
+
+
+def test_folds_that_leave_nobody_to_train_are_refused():
+    two = FaceSet(np.zeros((4, 2, 2, 1), np.uint8), subjects=np.array(["a", "a", "b", "b"]))
+    with pytest.raises(ValueError, match=r"validation 0\.9 of 4 images leaves nobody to train on"):
+        splits.make(two, "group_k_fold", fold=0, folds=2, validation=0.9)
 
 
 def test_stratified_folds_of_people_have_each_class_in_about_the_same_share(set_of_200):

@@ -50,11 +50,11 @@ ALLOWED = {
     "metrics": "",
     "devices": "",
     "loop.checkpoint": "",
-    "loop.batches": "",
+    "loop.batches": "faces",
     "loop.losses": "",
     "loop.rules": "",
     "loop.config": "augment devices loop.losses loop.rules",
-    "training": "augment devices loop.batches loop.checkpoint loop.config loop.losses loop.rules",
+    "training": "augment devices faces loop.batches loop.checkpoint loop.config loop.losses loop.rules",
     "runs": "models training",
     "workers.cluster": "",
     "running": "augment datasets devices metrics models runs splits training workers.cluster",
@@ -71,15 +71,15 @@ ALLOWED = {
     "charts.results": "charts.style",
     "figures": "charts.style charts.sheets charts.curves charts.results",
     "follow": "detect devices faces models training",
-    "filming.sources": "datasets synthetic",
-    "filming.recording": "figures filming.sources follow",
-    "camera": "figures filming.recording filming.sources follow raster",
+    "filming.frames": "datasets synthetic",
+    "filming.recording": "figures filming.frames follow",
+    "camera": "figures filming.recording filming.frames follow raster",
     "widgets.still": "raster",
     "widgets.puppet": "devices synthetic faces raster training views widgets.still",
     "widgets.camera": "camera follow widgets.still",
     "widgets.explorer": "devices explain raster training views widgets.still",
     # reports
-    "plan": "running runs",
+    "plan": "running runs splits",
     "tables": "plan metrics running runs",
     "html.pages": "tables",
     "reports": "plan html.pages figures running",
@@ -156,6 +156,8 @@ def test_a_house_is_entered_by_its_door():
 
 def test_rooms_are_few_and_small():
     corridor = [name for name in modules() if "." not in name and not name.startswith("__")]
+    drawn = (ROOT / "docs" / "house.py").read_text(encoding="utf-8")
+    assert not [name for name in corridor if f'"{name}"' not in drawn], "give it a place in docs/house.py"
     assert len(corridor) <= 30, f"{len(corridor)} rooms in the corridor: {', '.join(corridor)}"
     long = {
         name: n
@@ -186,6 +188,19 @@ def test_heavy_packages_are_imported_late(module, heavy):
     code = f"import sys, {module}; print(' '.join(sorted({heavy!r} & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_examples_in_docstrings_are_true():
+    import doctest
+    import importlib
+
+    told = 0
+    for name, path in modules().items():
+        if ">>>" in path.read_text(encoding="utf-8"):
+            failed, tried = doctest.testmod(importlib.import_module(f"labkit.{name}"))
+            told += tried
+            assert not failed, name
+    assert told > 5
 
 
 def notebook(path: Path) -> dict:

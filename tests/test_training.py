@@ -533,6 +533,48 @@ def test_a_plateau_lowers_the_rate_when_torch_would(make_faces):
         fit(new_model(), train, config=config)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": {"smiel": "squared_error"}}, "loss: target 'smiel', the network predicts side"),
+        ({"class_weights": {"mood": "balanced"}}, "class_weights: target 'mood', the network predicts side"),
+        ({"frozen": ("features", "heads")}, "frozen: nothing is left to train without features, heads"),
+    ],
+)
+def test_a_config_that_does_not_fit_the_network_is_refused(faces, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(new_model(), faces, config=replace(SHORT, **options))
+
+
+def test_a_training_that_was_cut_short_says_so(faces):
+    def after(epoch):
+        return lambda row, model: row["epoch"] == epoch
+
+    for epoch, short in ((2, True), (SHORT.epochs, False)):
+        history = training.fit(
+            new_model(), faces, None, SHORT, device="cpu", progress=False, after_epoch=after(epoch)
+        )
+        assert history.cut_short == short and len(history.rows) == epoch
+
+
+def test_a_checkpoint_of_another_training_is_not_gone_on_from(faces, tmp_path):
+    def run(config):
+        file = tmp_path / "checkpoint.pt"
+        return training.fit(new_model(), faces, None, config, device="cpu", progress=False, checkpoint=file)
+
+    run(SHORT)
+    with pytest.warns(UserWarning, match="of another training; this one begins anew"):
+        assert len(run(replace(SHORT, learning_rate=1e-4)).rows) == SHORT.epochs
+
+
+def test_what_the_caller_froze_stays_frozen(faces):
+    model = new_model()
+    model.features.requires_grad_(False)
+    before = copy.deepcopy(model.features.state_dict())
+    fit(model, faces, config=SHORT)
+    assert all(torch.equal(value, before[name]) for name, value in model.features.state_dict().items())
+
+
 def test_what_is_watched_decides_which_epoch_is_the_best(make_faces):
     train, validation = overfitting(make_faces)
     config = replace(SHORT, epochs=8, patience=8, watch="validation_accuracy_side")
@@ -550,7 +592,8 @@ def test_a_frozen_trunk_keeps_weights_and_statistics(faces):
     for name, value in model.state_dict().items():
         same = torch.equal(value, before[name])
         assert same == (not name.startswith("heads")), name
-    assert models.count_parameters(model) == sum(p.numel() for p in model.heads.parameters())
+    trained = sum(p.numel() for p in model.heads.parameters())
+    assert models.count_parameters(model, ("features",)) == trained < models.count_parameters(model)
     fit(model, faces, config=SHORT)  # and the next training trains all of it again
     assert not torch.equal(model.features[0].weight, before["features.0.weight"])
     with pytest.raises(ValueError, match="frozen: the network has no module 'trunk'; it has features, pool"):
@@ -713,6 +756,15 @@ def test_images_that_do_not_fit_the_network_are_refused(faces):
             {"label_smoothing": -0.1},
             "average and label_smoothing must be 0 or more and below 1, got 0.0, -0.1",
         ),
+        ({"frozen": "features"}, "frozen: expected a list of module names, got the text 'features'"),
+        ({"class_weights": {"side": 2.0}}, "class_weights: side: expected 'balanced' or a list of numbers"),
+        ({"class_weights": "balanced"}, "class_weights: expected target -> 'balanced' or a list of numbers"),
+        ({"loss": {"side": "hinge"}}, "loss: expected one of cross_entropy, .*, got 'hinge'"),
+        ({"loss": ["cross_entropy"]}, "loss: expected one of cross_entropy"),
+        (
+            {"reduce_by": 1.0},
+            "reduce_by must lie between 0 and 1, reduce_after be 1 epoch or more",
+        ),
         ({"patience": 0}, "patience: expected 1 epoch or more, or None, got 0"),
     ],
 )
@@ -725,7 +777,8 @@ def test_settings_that_do_not_fit_are_refused(options, message):
 def test_patience_needs_validation_images(faces):
     for nothing in (None, faces.take([])):
         with pytest.raises(
-            ValueError, match="patience watches the validation loss: give validation images, or patience=None"
+            ValueError,
+            match="patience watches the validation loss: give validation images, or do without patience",
         ):
             fit(new_model(), faces, nothing, replace(SHORT, patience=2))
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from labkit import figures
-from labkit.filming.sources import quietly
+from labkit.filming.frames import quietly
 from labkit.follow import Seen
 
 WRITERS = {".webm": "VP80", ".mp4": "vp09"}  # what OpenCV's wheel writes and browsers play

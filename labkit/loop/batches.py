@@ -3,8 +3,6 @@
 import numpy as np
 import torch
 
-BLOCK = 4096  # images on disk of which so many are read at a time where all of them are needed
-
 
 def to_batch(images: torch.Tensor) -> torch.Tensor:
     """uint8 (B, H, W, C) -> float32 (B, C, H, W) in 0..1; the pixels stay where they lie, which is the
@@ -21,21 +19,15 @@ def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
     return parts
 
 
-def set_scale(model, images, scale: str) -> None:
-    """Tell a network the mean and deviation of its training images, uint8 (N, H, W, C), unless `scale` is
-    "unit"."""
+def set_scale(model, faces, scale: str) -> None:
+    """Tell a network the mean and deviation of its training images, a FaceSet, unless `scale` is "unit"."""
     if scale != "standard":
         return
-    if isinstance(images, np.ndarray):
-        pixels = images.reshape(-1, images.shape[-1])
-        mean, deviation = pixels.mean(0) / 255, pixels.std(0) / 255
-    else:  # on disk: from how often each of the 256 values occurs
-        counts = np.zeros((images.shape[-1], 256))
-        for start in range(0, len(images), BLOCK):
-            block = images[start : start + BLOCK]
-            counts += [np.bincount(block[..., c].ravel(), minlength=256) for c in range(block.shape[-1])]
-        values, share = np.arange(256) / 255, counts / counts.sum(1, keepdims=True)
-        mean = share @ values
-        deviation = np.sqrt((share * (values - mean[:, None]) ** 2).sum(1))
+    counts = np.zeros((faces.images.shape[-1], 256))  # how often each value occurs in each channel
+    for block in faces.blocks():
+        counts += [np.bincount(block[..., c].ravel(), minlength=256) for c in range(block.shape[-1])]
+    values, share = np.arange(256) / 255, counts / counts.sum(1, keepdims=True)
+    mean = share @ values
+    deviation = np.sqrt((share * (values - mean[:, None]) ** 2).sum(1))
     model.mean.copy_(torch.from_numpy(mean))
     model.deviation.copy_(torch.from_numpy(deviation).clamp(min=1e-3))

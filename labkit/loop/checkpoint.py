@@ -13,12 +13,19 @@ from pathlib import Path
 import torch
 
 
-def save(path: Path, device: torch.device, generator: torch.Generator, parts: dict, facts: dict) -> None:
-    """parts: name -> what has a `state_dict`; facts: plain values; generator: the one that draws order and
-    augmentation. Dropout draws from torch's own, whose state is kept too."""
+def save(path: Path, of: str, device, generator: torch.Generator, parts: dict, facts: dict) -> None:
+    """Keep a training.
+
+    Args:
+        of: which training it is.
+        device: where it computes; the state of its random numbers, which dropout draws from, is kept too.
+        generator: the one that draws order and augmentation.
+        parts: name -> what has a `state_dict`.
+        facts: plain values.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {name: part.state_dict() for name, part in parts.items()}
-    content |= {"facts": facts, "generator": generator.get_state(), "cpu": torch.get_rng_state()}
+    content |= {"of": of, "facts": facts, "generator": generator.get_state(), "cpu": torch.get_rng_state()}
     if device.type == "cuda":
         content["gpu"] = torch.cuda.get_rng_state(device)
     elif device.type == "mps":
@@ -28,16 +35,23 @@ def save(path: Path, device: torch.device, generator: torch.Generator, parts: di
     temporary.replace(path)
 
 
-def load(path: Path, device: torch.device, generator: torch.Generator, parts: dict) -> dict | None:
-    """Put everything back; returns the facts, or None where there is no such file, or, with a warning, a
-    damaged one: the training then begins anew."""
+def load(path: Path, of: str, device, generator: torch.Generator, parts: dict) -> dict | None:
+    """Put everything back; the arguments are those of `save`.
+
+    Returns:
+        The facts; None where there is no such file, or, with a warning, where it is damaged or of another
+        training, which then begins anew.
+    """
     if not path.exists():
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        states, facts = {name: content[name] for name in parts}, content["facts"]
+        states, facts = {name: content[name] for name in parts if content["of"] == of}, content["facts"]
     except Exception as error:  # where a file is damaged decides what torch raises
         warnings.warn(f"{path}: damaged ({type(error).__name__}); the training begins anew", stacklevel=2)
+        return None
+    if content["of"] != of:
+        warnings.warn(f"{path}: of another training; this one begins anew", stacklevel=2)
         return None
     for name, part in parts.items():
         part.load_state_dict(states[name])

@@ -1,5 +1,6 @@
 """`TrainConfig`: everything that decides a training beside data, model and seed."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -34,6 +35,7 @@ class TrainConfig:
             else 0.
         schedule: "constant"; "one_cycle", up and down in one wave; or "plateau": times `reduce_by`, in 0..1,
             whenever what is watched has not become better for `reduce_after` epochs.
+        reduce_by, reduce_after: of "plateau", see there; a factor between 0 and 1, and 1 epoch or more.
         augment: step -> amount, see `labkit.augment`.
         scale: "unit" leaves images in 0..1, "standard" subtracts the mean and divides by the deviation of the
             training images.
@@ -76,6 +78,10 @@ class TrainConfig:
     precision: str = "float32"
 
     def __post_init__(self):
+        if isinstance(self.frozen, str):
+            raise ValueError(f"frozen: expected a list of module names, got the text '{self.frozen}'")
+        if isinstance(self.frozen, str):
+            raise ValueError(f"frozen: expected a list of module names, got the text '{self.frozen}'")
         object.__setattr__(self, "frozen", tuple(self.frozen))  # JSON and TOML give lists
         for name, choices in CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
@@ -94,14 +100,47 @@ class TrainConfig:
             raise ValueError(
                 f"reduce_by must lie between 0 and 1, reduce_after be 1 epoch or more, got {got}"
             )
+        expected = f"'{BALANCED}' or a list of numbers above 0"
+        if not isinstance(self.class_weights, dict):
+            raise ValueError(f"class_weights: expected target -> {expected}, got {self.class_weights}")
         for target, wanted in self.class_weights.items():
-            if wanted != BALANCED and (isinstance(wanted, str) or not all(weight > 0 for weight in wanted)):
-                raise ValueError(
-                    f"class_weights: {target}: expected '{BALANCED}' or numbers above 0, got {wanted}"
-                )
+            is_list = isinstance(wanted, (list, tuple)) and all(0 < weight < math.inf for weight in wanted)
+            if not (is_list or (isinstance(wanted, str) and wanted == BALANCED)):
+                raise ValueError(f"class_weights: {target}: expected {expected}, got {wanted}")
         augment.check(self.augment)
 
 
 def _check_choice(name: str, value, choices) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name}: expected one of {', '.join(choices)}, got '{value}'")
+
+
+def check(config: TrainConfig, model, train, validation) -> None:
+    """Raise ValueError where a config does not fit the network and the images that `training.fit` is
+    given."""
+    if not len(train):
+        raise ValueError("fit: no image to train on")
+    heads = ", ".join(model.heads)
+    for field_of, named in (("loss", config.loss), ("class_weights", config.class_weights)):
+        for target in named if isinstance(named, dict) else ():
+            if target not in model.heads:
+                raise ValueError(f"{field_of}: target '{target}', the network predicts {heads}")
+    for name in config.frozen:
+        if name not in dict(model.named_modules()):
+            choices = ", ".join(name for name, _ in model.named_children())
+            raise ValueError(f"frozen: the network has no module '{name}'; it has {choices}, and theirs")
+    fixed = {id(p) for name in config.frozen for p in model.get_submodule(name).parameters()}
+    if all(id(parameter) in fixed for parameter in model.parameters()):
+        raise ValueError(f"frozen: nothing is left to train without {', '.join(config.frozen)}")
+    watching = "patience" if config.patience is not None else "plateau" if config.schedule == PLATEAU else ""
+    if not watching:
+        return
+    what = config.watch.replace("_", " ")
+    if not validation:
+        raise ValueError(f"{watching} watches the {what}: give validation images, or do without {watching}")
+    known = [target for target in model.heads if validation.labelled(target).any()]
+    if not known:
+        raise ValueError(f"{watching} watches the {what}: no validation image is labelled with {heads}")
+    names = [LOSS, *(f"validation_accuracy_{target}" for target in known)]
+    if config.watch not in names:
+        raise ValueError(f"watch: expected one of {', '.join(names)}, got '{config.watch}'")

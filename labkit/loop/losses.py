@@ -57,8 +57,9 @@ def loss(
         kind: one of `LOSSES` for class indices, or target -> one of them; a target that is not named has
             cross entropy.
         weights: target -> (K,). Of class indices they weigh the images of each class, and the mean is divided
-            by the sum of the weights, as torch's `CrossEntropyLoss` does; of 0/1 labels they weigh the ones,
-            as `pos_weight` of its `BCEWithLogitsLoss` does. None, or a target that is not named: all 1.
+            by the sum of the weights, as torch's `CrossEntropyLoss` does without label smoothing; of 0/1
+            labels they weigh the ones, as `pos_weight` of its `BCEWithLogitsLoss` does. None, or a target
+            that is not named: all 1.
     Returns:
         A scalar. A target without any label in the batch adds 0.
     """
@@ -85,6 +86,7 @@ def class_weights(faces, target: str, wanted) -> np.ndarray:
 
     Args:
         faces: the training images' `FaceSet`.
+        target: one of its targets.
         wanted: "balanced", or K numbers above 0 in the order of the classes.
     Returns:
         float32 (K,). "balanced": for class indices n / (K * count), as scikit-learn's `compute_class_weight`;

@@ -126,6 +126,7 @@ class Explorer(Still, widgets.Box):
         self._end_work("loading ...")
         try:
             network, about = self.load(name)
+            explain.layers(network)  # refuses a network that cannot be looked into
             self.loaded[name] = network, about, self.faces_for(about), {}
         except Exception as error:
             if not self.shown:
