@@ -86,8 +86,14 @@ def data_list(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
 
 @command(data_app, "import")
 def data_import(
-    name: Annotated[str, typer.Argument(help="The data set; `data list` names them.")],
-    file: Annotated[Path, typer.Argument(help="The archive, folder or table as downloaded.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME] FILE",
+            help="The archive, folder or table as downloaded; before it, if need "
+            "be, which data set it is: `data list` names them.",
+        ),
+    ],
     data_dir: DataDir = DATA_DIR,
     limit: Annotated[int | None, typer.Option(help="Import at most so many images, evenly spread.")] = None,
     as_json: AsJson = False,
@@ -95,10 +101,30 @@ def data_import(
     """Verify FILE and decode it once into a compact cache. Can be broken off and repeated."""
     from labkit import datasets
 
+    if len(what) > 2:
+        raise ValueError(f"data import: expected FILE or NAME FILE, got {' '.join(what)}")
+    name, file = (what[0] if len(what) == 2 else ""), what[-1]
     summary = datasets.import_data(name, file, data_dir, progress=not as_json, limit=limit)
     effort = f"imported in {summary['seconds']:.0f} s, {summary['bytes'] / 1e6:.0f} MB"
-    show(summary, as_json, f"{_describe(summary)}\n{effort}")
+    show(summary, as_json, f"{datasets.described(summary)}\n{effort}")
     raise typer.Exit(bool(summary["problems"]))
+
+
+@command(data_app, "look")
+def data_look(
+    file: Annotated[Path, typer.Argument(help="An archive, folder or table.")],
+    sheet: Annotated[Path | None, typer.Option(help="Write samples as a contact sheet, a PNG file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What FILE is, without importing it: data set, layout, counts, what would be left out and why."""
+    from labkit import datasets
+
+    found = datasets.look(file, progress=not as_json)
+    lines = [datasets.described(found)]
+    if sheet:
+        datasets.contact_sheet(file, sheet)
+        lines.append(f"  wrote {sheet}")
+    show(found, as_json, "\n".join(lines))
 
 
 @command(data_app, "check")
@@ -107,21 +133,8 @@ def data_check(name: str, data_dir: DataDir = DATA_DIR, as_json: AsJson = False)
     from labkit import datasets
 
     summary = datasets.check(name, data_dir)
-    show(summary, as_json, _describe(summary))
+    show(summary, as_json, datasets.described(summary))
     raise typer.Exit(bool(summary["problems"]))
-
-
-def _describe(summary: dict) -> str:
-    source = f"{summary['file']} ({summary['layout']})"
-    lines = [f"{summary['title']}: {summary['images']:,} images, from {source}"]
-    for split, targets in summary["counts"].items():
-        for target, counts in targets.items():
-            total = f"{sum(counts.values()):,} images, " if target != "action_units" else ""
-            labels = ", ".join(f"{label} {n:,}" for label, n in counts.items())
-            lines.append(f"  {split}, {target}: {total}{labels}")
-    lines += [f"  note: {note}" for note in summary["notes"]]
-    lines += [f"  PROBLEM: {problem}" for problem in summary["problems"]] or ["  all counts as expected"]
-    return "\n".join(lines)
 
 
 # What `report` takes.
@@ -211,13 +224,23 @@ Split = Annotated[
 
 @command(app)
 def evaluate(
-    weights: Weights, data: AnyData, split: Split = "", data_dir: DataDir = DATA_DIR, as_json: AsJson = False
+    weights: Weights,
+    data: AnyData,
+    split: Split = "",
+    map: Annotated[
+        list[str], typer.Option(help="A class of the data as the network calls it, e.g. --map joy=happy.")
+    ] = [],  # noqa: B006
+    data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Measure any kept network on any data set: accuracy, macro figures, log loss, calibration error, per
     class, time a face."""
     from labkit import evaluation
 
-    result = evaluation.evaluate(weights, data, split, data_dir)
+    if wrong := [pair for pair in map if pair.count("=") != 1]:
+        raise ValueError(f"map '{wrong[0]}': expected CLASS=CLASS, of the data and of the network")
+    mapping = dict(pair.split("=") for pair in map)
+    result = evaluation.evaluate(weights, data, split, data_dir, mapping)
     show(evaluation.flat(result), as_json, evaluation.text(result))
 
 
@@ -267,68 +290,19 @@ def bench(
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32) and
     beside forward and backward alone, in one run."""
+    from labkit.benches import measured
     from labkit.workers import background
 
     with background.measuring():
         if webcam:
-            result, text = _bench_webcam()
+            result, text = measured.webcam()
         elif widgets:
-            result, text = _bench_widgets()
+            result, text = measured.widgets()
         elif workers:
-            result, text = _bench_workers(workers)
+            result, text = measured.workers(workers)
         else:
-            result, text = _bench_models(model, rounds, precision)
+            result, text = measured.models(model, rounds, precision)
         show(result, as_json, text)
-
-
-def _bench_webcam() -> tuple[dict, str]:
-    """What was measured, and the same for a reader; so with the other kinds."""
-    from labkit import bench
-
-    r = bench.bench_webcam()
-    text = (
-        f"a frame of 640x480 with one face on one core: {r['webcam_ms']} ms (find {r['find_ms']}, "
-        f"classify {r['classify_ms']}, draw {r['draw_ms']}; nine of ten below {r['slow_ms']}); "
-        f"Haar and plain models {r['plain_ms']} ms, ratio {r['ratio']} "
-        f"(load {r['load'] or 0:.1f} at the start)"
-    )
-    return r, text
-
-
-def _bench_widgets() -> tuple[dict, str]:
-    from labkit.benches import widgets
-
-    result, lines = widgets.bench_widgets(), []
-    for name, row in result["widgets"].items():
-        lines.append(f"{name}: {row['ms']} ms, bare picture {row['bare_ms']} ms, ratio {row['ratio']}")
-    return result, "\n".join(lines)
-
-
-def _bench_workers(workers: int) -> tuple[dict, str]:
-    from labkit import bench
-
-    r = bench.bench_workers(workers)
-    text = (
-        f"{r['rows']} short rows: {r['seconds_one_core']} s one after the other on one core, "
-        f"{r['seconds_all_cores']} s on all cores, {r['seconds_workers']} s with {workers} workers: "
-        f"{r['ratio']} of one core, {r['ratio_all_cores']} of all cores"
-    )
-    return r, text
-
-
-def _bench_models(model: str, rounds: int, precision: str) -> tuple[dict, str]:
-    from labkit import bench
-
-    results, lines = [], []
-    for name in [model] if model else bench.CASES:
-        r = bench.bench(name, rounds, precision=precision)
-        results.append(r)
-        lines.append(
-            f"{r['model']}: {r['images_per_second']:.0f} images/s, "
-            f"plain loop {r['plain_images_per_second']:.0f}, ratio {r['ratio']:.2f} ({r['precision']}, "
-            f"{r['limit_share']:.0%} of forward and backward alone, load {r['load'] or 0:.1f} at the start)"
-        )
-    return {"models": results}, "\n".join(lines)
 
 
 # What `webcam` takes.

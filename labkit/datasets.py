@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from labkit.faces import FaceSet
-from labkit.formats import archives, cache
+from labkit.formats import archives, cache, checking
+from labkit.formats.checking import described
 from labkit.formats.decoding import decode
 from labkit.formats.reading import WrongLayout
 from labkit.formats.sources import SOURCES, Source
@@ -31,11 +32,15 @@ __all__ = [
     "Source",
     "available",
     "check",
+    "contact_sheet",
     "decode",
+    "described",
     "identity",
     "import_data",
     "imported",
     "load",
+    "look",
+    "recognise",
     "views",
 ]
 
@@ -70,6 +75,65 @@ def _source(name):
 # Import
 
 
+def look(file, progress=True) -> dict:
+    """What a file is, without importing it: its labels are read, its pictures are not.
+
+    Args:
+        file: an archive, folder or table.
+        progress: False shows no progress bar.
+
+    Returns:
+        name (of the data set), layout, images (how many), targets (target -> class -> images), split (part ->
+        images, {} without one), left_out (name -> why), notes, and samples (names of up to 24 pictures,
+        evenly spread).
+
+    Raises:
+        ValueError, FileNotFoundError: as `import_data` does.
+    """
+    with archives.open_files(file) as files:
+        name = recognise(files)
+        reading = _read(name, SOURCES[name], files, progress)
+        counts = checking.counts_of(reading.targets, reading.classes)
+        parts = [] if reading.split is None else np.unique(reading.split).tolist()
+        shown = cache.evenly(len(reading.names), 24) if len(reading.names) else []
+        return {
+            "name": name,
+            "title": SOURCES[name].title,
+            "layout": reading.layout,
+            "images": len(reading.names),
+            "targets": counts,
+            "split": {part: int((reading.split == part).sum()) for part in parts},
+            "left_out": reading.left_out,
+            "notes": reading.notes,
+            "samples": [reading.names[i].item() for i in shown],
+        }
+
+
+def contact_sheet(file, target, most: int = 24) -> None:
+    """Write samples of a data set as one picture, each with its labels.
+
+    Args:
+        file: an archive, folder or table.
+        target: a PNG file that is written.
+        most: so many samples, evenly spread.
+
+    Raises:
+        ValueError, FileNotFoundError, OSError: as `import_data` does.
+    """
+    from labkit import figures
+
+    with tempfile.TemporaryDirectory() as folder:
+        name = import_data("", file, folder, progress=False, limit=most)["name"]
+        faces = load(name, folder)
+    figures.write(figures.faces(faces.images, faces.captions()), Path(target))
+
+
+def recognise(files) -> str:
+    """The data set that opened `Files` are, by their names and by what is in them; "folders" where they are
+    none of the others."""
+    return next(iter(_recognised(files)), "folders")
+
+
 def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
     """Read the download `file` of data set `name` into `data_dir`/`name`, in place of what was there before.
 
@@ -77,7 +141,7 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
     those. May be broken off at any time and repeated.
 
     Args:
-        name: of the data set, one of `SOURCES`.
+        name: of the data set, one of `SOURCES`; "" = whichever the file is.
         file: the archive, folder or table; it is read where it lies, never unpacked and never changed.
         data_dir: the folder of all imported data sets.
         progress: False shows no progress bar.
@@ -93,8 +157,12 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
         FileNotFoundError: where `file` is missing.
         OSError: where `data_dir` cannot be written or its disk is full.
     """
-    source, began = _source(name), time.perf_counter()
+    began = time.perf_counter()
+    if name:
+        _source(name)
     with archives.open_files(file) as files:
+        name = name or recognise(files)
+        source = SOURCES[name]
         reading = _read(name, source, files, progress)
         if not len(reading.names):
             raise ValueError(f"{file}: its table names no image; give a table with a row an image")
@@ -104,7 +172,7 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
         size = len(reading.names) * bytes_an_image
         with cache.in_place(Path(data_dir), name, size) as folder:
             cache.write(folder, source.title, reading, Path(file).name, progress)
-            summary = _examine(name, folder, _about(name, folder))
+            summary = checking.examine(name, source, folder, _about(name, folder))
     return summary | {"seconds": round(time.perf_counter() - began, 1), "bytes": size}
 
 
@@ -137,7 +205,7 @@ def _recognised(files) -> list[str]:
     """The data sets whose sign one of the file names bears."""
     found = []
     for name, source in SOURCES.items():
-        if any(re.search(source.sign, member) for member in files.sizes):
+        if any(re.search(source.sign, member) for member in files.sizes) or source.recognises(files):
             found.append(name)
     return found
 
@@ -258,7 +326,7 @@ def views(name, data_dir="data") -> list[str]:
 def imported(file, progress=True):
     """The data set in `file`, imported until the end of the block.
 
-    Which data set it is, its file names tell; what looks like none is read as folders of classes.
+    Which data set it is, `recognise` tells.
 
     Args:
         file: an archive, folder or table of any layout that can be imported.
@@ -270,10 +338,8 @@ def imported(file, progress=True):
     Raises:
         ValueError, FileNotFoundError, OSError: as `import_data` does.
     """
-    with archives.open_files(file) as files:
-        name = next(iter(_recognised(files)), "folders")
     with tempfile.TemporaryDirectory() as folder:
-        import_data(name, file, folder, progress)
+        name = import_data("", file, folder, progress)["name"]
         yield name, folder
 
 
@@ -318,71 +384,11 @@ def check(name, data_dir="data") -> dict:
     Returns:
         name, title, file, layout, images (how many), views (view -> shape of an image), counts (split or
         "all" -> target -> class -> images), identities and fingerprints by view, faces_not_found (names),
-        notes, and problems: one line each, [] where all is as it should be.
+        left_out (name -> why), notes, and problems: one line each, [] where all is as it should be.
 
     Raises:
         DataMissing: where it is not imported.
         ValueError: for an unknown name, or where the cache cannot be read.
     """
     place = Path(data_dir) / name
-    return _examine(name, place, _about(name, place))
-
-
-def _examine(name, place, about):
-    source, problems, shapes = _source(name), [], {}
-    for view in about["views"]:
-        faces = cache.faces_of(place, about, view, on_disk=True)
-        shapes[view] = list(faces.images.shape[1:])
-        if faces.fingerprint != about["fingerprints"][view]:
-            again = COMMAND.format(name=name)
-            problems.append(f"view '{view}' has changed since the import; import it again: {again}")
-    counts = _counts(faces)
-    notes = [*about["notes"], *_remarks(faces, about["faces_not_found"])]
-    for split, targets in source.expected.get(about["layout"], {}).items():
-        if split in counts:
-            problems += _differences(split, counts[split], targets)
-        elif split in source.optional:
-            notes.append(f"split '{split}' is not in this copy")
-        else:
-            problems.append(f"split '{split}' is missing")
-    return {
-        "name": name,
-        "title": source.title,
-        "file": about["file"],
-        "layout": about["layout"],
-        "images": len(faces),
-        "views": shapes,
-        "counts": counts,
-        "identities": about["identities"],
-        "fingerprints": about["fingerprints"],
-        "faces_not_found": about["faces_not_found"],
-        "notes": notes,
-        "problems": problems,
-    }
-
-
-def _remarks(faces, lost):
-    """Notes on what the images show; `lost` are the names of those without a face."""
-    if black := int((faces.brightest() == 0).sum()):
-        yield f"{black} images are black: their highest pixel is 0"
-    if lost:
-        which = f"{len(lost)} photographs ({', '.join(lost[:3])}{' ...' if len(lost) > 3 else ''})"
-        yield f"no face found in {which}: view 'face' has their centred square"
-
-
-def _counts(faces):
-    """Split or "all" -> target -> class -> images."""
-    labels = replace(faces, images=np.empty((len(faces), 1, 1, 1), np.uint8))  # counting needs no pictures
-    parts = {"all": labels}
-    if faces.split is not None:
-        for split in dict.fromkeys(faces.split.tolist()):
-            parts[split] = labels.take(faces.split == split)
-    return {split: {target: part.counts(target) for target in part.targets} for split, part in parts.items()}
-
-
-def _differences(split, counts, expected):
-    """A line for each class of `expected` that has another count."""
-    for target, classes in expected.items():
-        for label, count in classes.items():
-            if counts[target][label] != count:
-                yield f"{split}: {counts[target][label]:,} images of {target} '{label}', expected {count:,}"
+    return checking.examine(name, _source(name), place, _about(name, place))

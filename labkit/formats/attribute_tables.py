@@ -3,7 +3,8 @@
 `parse` turns the text of any of them into class indices, image by image; `find_pictures` says where their
 pictures lie.
 
-Columns may stand between `,`, `;` or tabs; names of columns and classes may be those of `labkit.labels.SYNONYMS`.
+Columns may stand between `,`, `;` or tabs; names of columns and classes may be those of
+`labkit.labels.SYNONYMS`.
 
 own:        `name,wrinkles,freckles,glasses,hair_colour,hair_top,not_human`, a row an image; a class index or
             name in each column, empty or -1 where not labelled. Columns may be missing, others may stand
@@ -12,12 +13,15 @@ makesense:  boxes, `label,x,y,width,height,image,image width,image height` with 
             tags, `image,"[label,label]"`. A label is written `hair_colour=brown`; `brown`, `glasses` and
             `no glasses` are understood too. What an image has no label for is not labelled: a tool that only
             adds labels cannot say "no". Or JSON, `[{"image": "a.jpg", "annotations": ["glasses"]}]`.
-CelebA:     `list_attr_celeba.txt` (a count, 40 names, then 1 or -1 each) or the same as `.csv`, also with 0 for -1.
+CelebA:     `list_attr_celeba.txt` (a count, 40 names, then 1 or -1 each) or the same as `.csv`, also with 0
+for -1.
 """
 
 import csv
 import json
+import posixpath
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -124,7 +128,7 @@ def _own(text, where):
 
 def _class_index(where, attribute, text):
     classes, word = ATTRIBUTES[attribute], plain(text)
-    if word in ("", str(UNLABELLED), "nan", "na", "n/a", "-1.0", "?"):
+    if text.strip().lower() in ("", str(UNLABELLED), f"{UNLABELLED}.0", "nan", "na", "n/a", "?"):
         return UNLABELLED
     if word in classes:
         return classes.index(word)
@@ -249,7 +253,9 @@ def _celeba(text, where):
 def find_pictures(files, table, names) -> list[str | None]:
     """Where the pictures of a table lie.
 
-    A name is a path from the table's folder, or else that of one picture only.
+    A name is a path from the table's folder, or else that of one picture only. Where none is called exactly
+    so, Unicode's forms, upper and lower case and the ending do not count, as long as one picture alone is
+    meant.
 
     Args:
         files: `Files` of the pictures.
@@ -262,20 +268,32 @@ def find_pictures(files, table, names) -> list[str | None]:
     Raises:
         ValueError: where several pictures have the name.
     """
-    folder, by_name, found = table.rpartition("/")[0], {}, []
+    folder, known = table.rpartition("/")[0], [{}, {}, {}]
     for member in files.ending(*decoding.ENDINGS):
-        by_name.setdefault(member.split("/")[-1], []).append(member)
+        for looser, by_name in enumerate(known):
+            by_name.setdefault(_key(member, looser), []).append(member)
+    found = []
     for name in names:
-        path, same = f"{folder}/{name}".lstrip("/"), by_name.get(name.split("/")[-1], [])
+        path = posixpath.normpath(f"{folder}/{name.replace(chr(92), '/')}".lstrip("/"))
         if path in files.sizes:
             found.append(path)
-        elif len(same) > 1:
+            continue
+        same = next((by[_key(path, k)] for k, by in enumerate(known) if _key(path, k) in by), [])
+        if len(same) > 1:
             raise ValueError(
                 f"{table}: '{name}' may be {same[0]} or {same[1]}; write the path from the table's folder"
             )
-        else:
-            found.append(same[0] if same else None)
+        found.append(same[0] if same else None)
     return found
+
+
+def _key(path, looser) -> str:
+    """A picture's name without its folders, as it is compared: exactly, in one Unicode form and case, or also
+    without its ending."""
+    name = path.split("/")[-1]
+    if looser:
+        name = unicodedata.normalize("NFC", name).casefold()
+    return name.rpartition(".")[0] or name if looser == 2 else name
 
 
 def celeba_columns(files, names) -> dict[str, np.ndarray]:

@@ -48,15 +48,26 @@ def read(files, track=iter) -> Reading:
         pictures=np.array([member or "" for member in members]),
         render=photo_of(PIXELS),
         notes=table.notes + left_out,
+        can_lack=True,
         **columns,
     )
     return reading.take(np.array(kept, int))
 
 
+def recognises(files) -> bool:
+    """Whether a table of attributes is among the files."""
+    return bool(_tables(files, False))
+
+
+def _tables(files, alone):
+    """The names of all tables of attributes among the files; `alone` where one is all that was given."""
+    names = list(files.sizes) if alone else files.ending(".csv", ".tsv", ".txt", ".json")
+    return [name for name in names if attribute_tables.layout_of(files.head(name))]
+
+
 def _table_of(files, alone):
-    """The name of the one table of attributes among the files; `alone` where it is all that was given."""
-    tables = list(files.sizes) if alone else files.ending(".csv", "list_attr_celeba.txt")
-    tables = [name for name in tables if attribute_tables.layout_of(files.head(name))]
+    """The name of the one table of attributes among the files."""
+    tables = _tables(files, alone)
     if len(tables) == 1:
         return tables[0]
     found = "found none; data/README.md shows one"

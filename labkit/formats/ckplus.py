@@ -5,6 +5,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from labkit.faces import UNLABELLED
 from labkit.formats import archives, decoding
 from labkit.formats.reading import Reading, WrongLayout, basenames, exactly, face_of, table_rows
 from labkit.labels import ACTION_UNITS, CK_EMOTIONS, HIGH_LEVEL, HIGH_LEVEL_OF
@@ -12,6 +13,9 @@ from labkit.labels import ACTION_UNITS, CK_EMOTIONS, HIGH_LEVEL, HIGH_LEVEL_OF
 PIXELS = 300  # the size of the published report's crops
 SMALL_PIXELS = 48
 UNITS = tuple(ACTION_UNITS)  # in the order of CK+'s table
+# As CK+'s makers give it out: three archives, and a text a sequence for its emotion and for its action units.
+OFFICIAL = re.compile(r"(^|/)(Emotion_labels\.zip|FACS_labels\.zip|S\d{3}_\d{3}_\d{8}_(emotion|facs)\.txt)$")
+LABEL = re.compile(r"(?:^|/)(S\d{3})_(\d{3})_(\d{8})_(emotion|facs)\.txt$")
 FRAME = re.compile(r"/(S\d{3})_(\d{3})_(\d{8})\.\w+$")
 # Of the table: line, subject, sequence, image number, action units (15,), emotion index, and the names that
 # its picture may have.
@@ -22,7 +26,8 @@ def read(files, track=iter) -> Reading:
     """CK+'s photographs with `data_labels.csv`, or the 48x48 copy CK+48 with or without it.
 
     The table lies inside the folder or archive, or beside it. Photographs: one a row of the table, grey, the
-    face cropped to 300x300.
+    face cropped to 300x300. Or CK+ as its makers give it out, pictures and labels each zipped: the last frame
+    of each sequence that has a label, at the peak of the expression.
 
     Returns:
         A `Reading` with the targets high_level_emotion (negative, positive, surprise) and action_units
@@ -34,9 +39,11 @@ def read(files, track=iter) -> Reading:
         WrongLayout: where no picture is named as CK+ names its frames.
         ValueError: where the table or one of its pictures is missing, or a label is none of those above.
     """
-    frames = {name.split("/")[-1]: name for name in files.ending(*decoding.ENDINGS) if FRAME.search(name)}
+    if any(OFFICIAL.search(name) for name in files.sizes):
+        return _ck_official(files.with_archives())
+    frames = [name for name in files.ending(*decoding.ENDINGS) if FRAME.search(name)]
     # In CK+ a picture's folder is its sequence's number, in CK+48 its emotion.
-    small = [name for name in frames.values() if not name.split("/")[-2].isdecimal()]
+    small = [name for name in frames if not name.split("/")[-2].isdecimal()]
     if not frames:
         raise WrongLayout(
             "expected cohn-kanade-images/S005/001/S005_001_00000011.png ... "
@@ -49,7 +56,7 @@ def read(files, track=iter) -> Reading:
         raise ValueError(
             f"{files.path}: data_labels.csv is missing; put it into the folder or archive, or beside it"
         )
-    return _ck_photographs(files, frames, rows)
+    return _ck_photographs(files, {name.split("/")[-1]: name for name in frames}, rows)
 
 
 def _ck_rows(files):
@@ -105,6 +112,74 @@ def _ck_photographs(files, frames, rows):
         detected=("face",),
         subjects=np.array([row.subject for row in rows]),
     )
+
+
+def _ck_official(files):
+    labels, frames = {}, {}
+    for name in files.sizes:
+        if match := LABEL.search(name):
+            labels.setdefault((match[1], match[2]), {})[match[4]] = name
+        elif (match := FRAME.search(name)) and name.lower().endswith(decoding.ENDINGS):
+            frames.setdefault((match[1], match[2]), []).append(name)
+    emotions, groups, units, members = [], [], [], []
+    for sequence in sorted(set(labels) & set(frames)):
+        emotion = _emotion_of(files, labels[sequence].get("emotion"))
+        emotions.append(CK_EMOTIONS.index(emotion) if emotion in CK_EMOTIONS else UNLABELLED)
+        group = HIGH_LEVEL_OF.get(emotion)
+        groups.append(HIGH_LEVEL.index(group) if group else UNLABELLED)
+        units.append(_units_of(files, labels[sequence].get("facs")))
+        members.append(max(frames[sequence], key=lambda name: int(FRAME.search(name)[3])))
+    if not members:
+        raise ValueError(
+            f"{files.path}: no sequence has both frames and labels; put all three archives there"
+        )
+    without = len(frames) - len(members)
+    return Reading(
+        layout="as given out",
+        names=basenames(members),
+        targets={
+            "emotion": np.array(emotions, np.int64),
+            "high_level_emotion": np.array(groups, np.int64),
+            "action_units": np.array(units, np.float32),
+        },
+        classes={"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL, "action_units": UNITS},
+        views={"face": (PIXELS, 1)},
+        files=files,
+        pictures=np.array(members),
+        render=face_of(PIXELS),
+        detected=("face",),
+        subjects=np.array([FRAME.search(member)[1] for member in members]),
+        notes=["intensities of action units are read as present"]
+        + ([f"{without} sequences without a label are left out"] if without else []),
+    )
+
+
+def _emotion_of(files, name) -> str | None:
+    """The emotion in the text of a sequence, a code 0 (neutral) to 7; None without a text."""
+    if name is None:
+        return None
+    text = files.text(name).strip()
+    try:
+        return ("neutral", *CK_EMOTIONS)[int(float(text))]
+    except (ValueError, IndexError):
+        raise ValueError(f"{files.path}: {name}: '{text[:40]}', expected a code 0 to 7") from None
+
+
+def _units_of(files, name) -> list[float]:
+    """0 or 1 for each of `UNITS`: a line `unit intensity` for each that is present; NaN without a text."""
+    if name is None:
+        return [np.nan] * len(UNITS)
+    present = set()
+    for line in files.text(name).splitlines():
+        if line.strip():
+            try:
+                unit, _ = map(float, line.split())
+            except ValueError:
+                raise ValueError(
+                    f"{files.path}: {name}: '{line.strip()}', expected 'unit intensity'"
+                ) from None
+            present.add(f"AU{int(unit)}")
+    return [float(unit in present) for unit in UNITS]
 
 
 def _ck_small(files, members, rows):

@@ -18,8 +18,8 @@ from labkit.faces import resize
 
 # How pictures are called; those that are called so and cannot be read are counted and named.
 ENDINGS = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".jp2", ".ppm",
-    ".pgm", ".avif", ".heic", ".heif",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".jp2",
+    ".ppm", ".pgm", ".avif", ".heic", ".heif",
 )  # fmt: skip
 # Pillow's classes of the two usual formats, by how a file begins: `Image.open` would refuse a large picture
 # without saying its size.
@@ -54,6 +54,8 @@ def decode(data: bytes, channels: int) -> np.ndarray:
     # OpenCV from 4.14 on gives None where data are missing; older ones filled the rest with grey.
     mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    if picture is None and header.format in ("JPEG", "PNG"):  # Pillow would fill up what is missing
+        raise ValueError("the picture is cut off or damaged; download it again, or leave it out")
     if picture is None:
         return _on_white(data, channels)
     return picture.reshape(*picture.shape[:2], channels)

@@ -21,6 +21,8 @@ class Source:
         layouts: what `reader` accepts, for people.
         sign: a regular expression that some file name of this data set matches, and none of another.
         reader: `labkit.formats.archives.Files` -> `labkit.formats.reading.Reading`.
+        recognises: `Files` -> whether they are this data set by what is in them, where their names do not
+            tell.
         expected: by layout: split ("all" = every image) -> target -> class -> count in the complete data set.
         optional: splits that may be missing.
     """
@@ -32,6 +34,7 @@ class Source:
     layouts: tuple[str, ...]
     sign: str
     reader: Callable
+    recognises: Callable = lambda files: False
     expected: dict[str, dict] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
 
@@ -52,7 +55,11 @@ SOURCES = {
         holds="4,000 colour photographs of faces from the web: smiling or not, and how the head is turned",
         licence="available for public use, citation asked",
         get="https://inc.ucsd.edu/mplab/398/ (MPLab, UC San Diego): genki4k.tar, 28 MB, no account",
-        layouts=("genki4k.tar", "folder with files/file0001.jpg ... and labels.txt"),
+        layouts=(
+            "genki4k.tar",
+            "folder with files/file0001.jpg ... and labels.txt",
+            "the GENKI-R2009a release",
+        ),
         sign=r"(^|/)files/file\d+\.jpe?g$",
         reader=genki4k.read,
         expected={"as downloaded": {"all": {"smile": {"not smiling": 1838, "smiling": 2162}}}},
@@ -66,16 +73,17 @@ SOURCES = {
             "challenges-in-representation-learning-facial-expression-recognition-challenge (free account)"
         ),
         layouts=(
-            "fer2013.csv or icml_face_data.csv",
-            "train.csv and test.csv",
+            "fer2013.csv, icml_face_data.csv or any table with a column of pixels",
+            "train.csv, val.csv and test.csv",
             "folders train|test/<emotion>/Training_1.jpg",
             "any of them zipped",
         ),
         sign=(
             r"(^|/)(fer2013\.csv|icml_face_data\.csv|"
-            r"(train|test)/(angry|disgust|fear|happy|neutral|sad|surprise)/[^/]+)$"
+            r"(train|test)/[a-z]+/(Training|PublicTest|PrivateTest)_\d+\.\w+)$"
         ),
         reader=fer2013.read,
+        recognises=fer2013.recognises,
         expected={"table": FER_COUNTS, "folders": FER_COUNTS},
         optional=("public_test", "private_test"),
     ),
@@ -92,9 +100,10 @@ SOURCES = {
         ),
         layouts=(
             "cohn-kanade-images/S005/001/S005_001_00000011.png ... with data_labels.csv",
+            "extended-cohn-kanade-images.zip, Emotion_labels.zip and FACS_labels.zip in one folder",
             "CK+48/anger/S010_004_00000017.png ...",
         ),
-        sign=r"/S\d{3}_\d{3}_\d{8}\.png$",
+        sign=r"/S\d{3}_\d{3}_\d{8}\.png$|(^|/)(Emotion|FACS)_labels\.zip$",
         reader=ckplus.read,
         expected={
             "photographs": {"all": {"high_level_emotion": dict(zip(HIGH_LEVEL, (328, 121, 111)))}},
@@ -111,18 +120,24 @@ SOURCES = {
         ),
         layouts=(
             "own CSV with pictures beside or below it",
-            "makesense.ai's CSV export",
+            "makesense.ai's CSV or JSON export",
             "list_attr_celeba.txt with img_align_celeba/",
         ),
         sign=r"(^|/)list_attr_celeba\.(txt|csv)$",
         reader=attributes.read,
+        recognises=attributes.recognises,
     ),
     "folders": Source(
         title="Your own folders",
         holds="your own pictures, sorted into one folder a class",
         licence="your own: ask the people in them",
         get="sort pictures into folders named as their class",
-        layouts=("happy/anna.jpg ... sad/ben.png", "smiling/1.jpg ... not smiling/2.jpg", "the same zipped"),
+        layouts=(
+            "happy/anna.jpg ... sad/ben.png",
+            "smiling/1.jpg ... not smiling/2.jpg",
+            "train/happy/1.jpg ... test/sad/2.jpg",
+            "the same zipped",
+        ),
         sign=r"(^|/)(smiling|not smiling)/[^/]+$",
         reader=folders.read,
     ),
