@@ -28,7 +28,9 @@ app.add_typer(data_app, name="data")
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
-DataDir = Annotated[Path, typer.Option("--data-dir", help="Where imported data sets lie.")]
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", resolve_path=True, help="Where imported data sets lie. [LABKIT_DATA]")
+]
 
 
 def command(group: typer.Typer, name: str | None = None) -> Callable:
@@ -309,7 +311,7 @@ def bench(
 Camera = Annotated[
     str,
     typer.Option(
-        help="Number of a camera, a video file, a folder of pictures, or builtin. "
+        help="A camera by number, device or address, a video, a picture or a folder of them, or builtin. "
         "Default: camera 0, else builtin."
     ),
 ]
@@ -339,6 +341,8 @@ def webcam(
     from labkit import camera, evaluation, follow
 
     loaded = {name: evaluation.load_network(name, data_dir) for name in map(str.strip, networks.split(","))}
+    if out:
+        camera.check_out(out, source)
     chosen = camera.open_source(source) if source else camera.camera_or_film(say)
     screen = camera.Window(chosen.name) if window or not out else None
     if out and seconds is None and chosen.name == camera.FILM:  # which has no end

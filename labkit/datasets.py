@@ -22,11 +22,13 @@ import numpy as np
 from labkit.faces import FaceSet
 from labkit.formats import archives, cache, checking
 from labkit.formats.checking import described
-from labkit.formats.decoding import decode
+from labkit.formats.decoding import ENDINGS, decode, is_picture
 from labkit.formats.reading import WrongLayout
 from labkit.formats.sources import SOURCES, Source
+from labkit.places import place
 
 __all__ = [
+    "ENDINGS",
     "SOURCES",
     "DataMissing",
     "Source",
@@ -38,6 +40,7 @@ __all__ = [
     "identity",
     "import_data",
     "imported",
+    "is_picture",
     "load",
     "look",
     "recognise",
@@ -170,7 +173,7 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
             reading = reading.take(cache.evenly(len(reading.names), limit))
         bytes_an_image = sum(pixels**2 * channels for pixels, channels in reading.views.values())
         size = len(reading.names) * bytes_an_image
-        with cache.in_place(Path(data_dir), name, size) as folder:
+        with cache.in_place(place(data_dir), name, size) as folder:
             cache.write(folder, source.title, reading, Path(file).name, progress)
             summary = checking.examine(name, source, folder, _about(name, folder))
     return summary | {"seconds": round(time.perf_counter() - began, 1), "bytes": size}
@@ -237,13 +240,13 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     """
     if name == "builtin":
         _choice("view", view or "face", ["face"])
-        return _builtin(Path(data_dir), options if size is None else options | {"size": size})
-    place = Path(data_dir) / name
-    about = _about(name, place)
+        return _builtin(place(data_dir), options if size is None else options | {"size": size})
+    folder = place(data_dir) / name
+    about = _about(name, folder)
     for option in options:
         _choice("option", option, ["n", "colour", "black"])
     view = _choice("view", view or about["views"][0], about["views"])
-    faces = cache.faces_of(place, about, view, size, options.get("n"), on_disk=True)
+    faces = cache.faces_of(folder, about, view, size, options.get("n"), on_disk=True)
     if options.get("black") is False:
         faces = faces.take(faces.brightest() > 0)
     if options.get("colour") is False:
@@ -313,13 +316,13 @@ def identity(name, data_dir="data", view=None) -> str:
         from labkit import synthetic
 
         return hashlib.sha256(f"builtin {synthetic.VERSION}".encode()).hexdigest()
-    about = _about(name, Path(data_dir) / name)
+    about = _about(name, place(data_dir) / name)
     return about["identities"][_choice("view", view or about["views"][0], about["views"])]
 
 
 def views(name, data_dir="data") -> list[str]:
     """The views that `load` has of a data set."""
-    return ["face"] if name == "builtin" else _about(name, Path(data_dir) / name)["views"]
+    return ["face"] if name == "builtin" else _about(name, place(data_dir) / name)["views"]
 
 
 @contextmanager
@@ -352,7 +355,7 @@ def available(name, data_dir="data") -> bool:
     if name == "builtin":
         return True
     _source(name)
-    return (Path(data_dir) / name / "about.json").is_file()
+    return (place(data_dir) / name / "about.json").is_file()
 
 
 def _choice(what, value, choices):
@@ -361,17 +364,17 @@ def _choice(what, value, choices):
     return value
 
 
-def _about(name, place):
+def _about(name, folder):
     source = _source(name)
     try:
-        about = json.loads((place / "about.json").read_text(encoding="utf-8"))
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise DataMissing(MISSING.format(name=name, place=place.absolute(), source=source)) from None
+        raise DataMissing(MISSING.format(name=name, place=folder.absolute(), source=source)) from None
     except ValueError:
         about = {}
     if about.get("version") != cache.VERSION:
         problem = "damaged or written by another version of labkit"
-        raise ValueError(f"{place}: {problem}; import it again: {COMMAND.format(name=name)}")
+        raise ValueError(f"{folder}: {problem}; import it again: {COMMAND.format(name=name)}")
     return about
 
 
@@ -390,5 +393,5 @@ def check(name, data_dir="data") -> dict:
         DataMissing: where it is not imported.
         ValueError: for an unknown name, or where the cache cannot be read.
     """
-    place = Path(data_dir) / name
-    return checking.examine(name, _source(name), place, _about(name, place))
+    folder = place(data_dir) / name
+    return checking.examine(name, _source(name), folder, _about(name, folder))

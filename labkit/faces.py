@@ -177,7 +177,8 @@ class FaceSet:
         return replace(self, targets=targets, classes=classes)
 
     def captions(self, most: int = 2) -> list[str]:
-        """What each image is labelled as, a line a target, of the first `most` targets with one class an image."""
+        """What each image is labelled as, a line a target, of the first `most` targets with one class an
+        image."""
         captions = []
         for i in range(len(self)):
             said = []

@@ -19,6 +19,7 @@ Taught in notebooks 02 (the base model as a plain list of layers) and 03 (the pa
 """
 
 import copy
+import hashlib
 import io
 import re
 import uuid
@@ -29,10 +30,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-WEIGHTS = (
-    Path(__file__).parent / "weights"
-)  # the networks that the project publishes, each with its model card
-
+WEIGHTS = Path(__file__).parent / "weights"  # networks that the project publishes, each with its card
 CHANNELS = {64: 16, 32: 16, 16: 32, 8: 64, 4: 64}  # size of the map -> channels of the layers that take it
 
 
@@ -66,8 +64,8 @@ def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net
     return Net(layers, hidden=hidden, dropout=0.2, **options)
 
 
-class UnknownTrunk(ValueError):
-    """A trunk that is neither blocks, layers, nor in `TRUNKS`."""
+class Unusable(ValueError):
+    """A trunk that nobody knows, or weights that are not what was saved."""
 
 
 class Colour(nn.Module):
@@ -203,7 +201,7 @@ def convolutions(net: Net, channels: int) -> tuple[nn.Module, int, int]:
             maps = TRUNKS[net.blocks](channels).eval()(torch.empty(1, channels, net.size, net.size))
         return TRUNKS[net.blocks](channels), maps.shape[1], maps.shape[2]
     if not re.match(r"\d", net.blocks):
-        raise UnknownTrunk(f"trunk '{net.blocks}': expected blocks, layers, or one of {', '.join(TRUNKS)}")
+        raise Unusable(f"trunk '{net.blocks}': expected blocks, layers, or one of {', '.join(TRUNKS)}")
     if is_layer_syntax(net.blocks):
         modules, channels, halvings = layers(net.blocks, channels)
         return nn.Sequential(*modules), channels, net.size // 2**halvings
@@ -355,8 +353,26 @@ def save(path: str | Path, model: FaceNet, **meta) -> None:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    torch.save({"weights": weights, "network": model.description, "meta": meta}, temporary)
+    content = {"weights": weights, "network": model.description, "meta": meta}
+    torch.save(content | {"sha256": _digest(content)}, temporary)
     temporary.replace(path)
+
+
+def _digest(content: dict) -> str:
+    """sha256 of all that a weights file holds: numbers and texts, in the order of their names."""
+    digest = hashlib.sha256()
+
+    def add(value):
+        if isinstance(value, dict):
+            for name in sorted(value):
+                digest.update(name.encode())
+                add(value[name])
+        else:
+            is_tensor = isinstance(value, torch.Tensor)
+            digest.update(value.contiguous().numpy().tobytes() if is_tensor else repr(value).encode())
+
+    add({name: value for name, value in content.items() if name != "sha256"})
+    return digest.hexdigest()
 
 
 def load(name: str | Path) -> tuple[FaceNet, dict]:
@@ -372,12 +388,13 @@ def load(name: str | Path) -> tuple[FaceNet, dict]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
         network = content["network"]
-        model = FaceNet(
-            Net(**network["net"]), network["in_channels"], network["outputs"], tuple(network["multilabel"])
-        )
+        of = network["in_channels"], network["outputs"], tuple(network["multilabel"])
+        model = FaceNet(Net(**network["net"]), *of)
+        if content.get("sha256", "") not in ("", _digest(content)):  # older files have none
+            raise Unusable("its weights are not those that were saved; get the file again")
         model.load_state_dict(content["weights"])
         return model, content["meta"]
-    except UnknownTrunk as error:
+    except Unusable as error:
         raise ValueError(f"{path}: {error}") from error
     except Exception as error:  # where a file is damaged decides what torch raises: struct.error, ...
         raise ValueError(f"{path}: not a weights file of labkit ({type(error).__name__})") from error

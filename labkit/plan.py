@@ -9,11 +9,13 @@ lines of TOML.
 import copy
 import itertools
 import json
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from labkit import running, runs, splits
+from labkit.places import ROOT, place
 
 PROFILES = ("quick", "full")
 SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
@@ -70,7 +72,9 @@ class Table:
 
 def read_plan(reports_dir: str | Path = "../reports") -> dict:
     """The plan as TOML has it. Raises FileNotFoundError where the folder has none."""
-    path = Path(reports_dir) / "plan.toml"
+    path = place(reports_dir) / "plan.toml"
+    if not path.exists() and os.environ.get("LABKIT_REPORTS"):
+        path = ROOT / "reports" / "plan.toml"
     if not path.exists():
         raise FileNotFoundError(f"{path}: no plan.toml there; give the folder `reports` of the checkout")
     return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -85,7 +89,7 @@ def check_profile(profile: str) -> None:
 def folder_of(reports_dir: str | Path, profile: str, data: str = "") -> Path:
     """Where a profile's report goes: `reports/<profile>`, or `reports/<profile>-<data>` where other data
     takes the place of its own, so that one never overwrites the other."""
-    return Path(reports_dir) / (f"{profile}-{data}" if data else profile)
+    return place(reports_dir) / (f"{profile}-{data}" if data else profile)
 
 
 def read_table(
@@ -110,7 +114,7 @@ def read_table(
         raise ValueError(f"table '{id}': expected one of {', '.join(plan['table'])}")
     settings = plan["table"][id]
     folder = folder_of(reports_dir, profile, data)
-    store = runs.Store(folder / "rows", Path(reports_dir) / "runs")
+    store = runs.Store(folder / "rows", place(reports_dir) / "runs")
     rows = []
     if not settings.get("measured"):
         base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))

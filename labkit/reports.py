@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.html import pages
+from labkit.places import place
 from labkit.plan import check_profile, folder_of, read_plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,7 +107,7 @@ def report(
         FileNotFoundError: where `reports_dir` has no plan.
     """
     check_profile(profile)
-    reports_dir, data_dir = Path(reports_dir).resolve(), Path(data_dir).resolve()
+    reports_dir, data_dir = place(reports_dir).resolve(), place(data_dir).resolve()
     plan, folder = read_plan(reports_dir), folder_of(reports_dir, profile, data)
     names = notebooks_of(plan, only)
     jobs = jobs or ((os.cpu_count() or 1) if profile == "quick" and workers == 1 and not scheduler else 1)
@@ -260,7 +261,9 @@ def run_notebook(source: Path, target: Path, parameters: dict) -> str:
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     # The kernel is bound to 127.0.0.1; without this it warns that it speaks plain TCP there.
     quiet = ["--log-level=CRITICAL"]
-    options = {"kernel_name": "python3", "cwd": str(source.parent)}
+    # This Python's own kernel, also where another one has put a `python3` into the user's folder.
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    options = {"kernel_name": "python3", "language": "python", "cwd": str(source.parent)}
     options |= {"progress_bar": False, "extra_arguments": quiet}
     try:
         papermill.execute_notebook(str(source), str(target), parameters, **options)

@@ -7,6 +7,7 @@ standard deviation), `seeds`, `difference` (ours - published), then `seconds` (o
 """
 
 import json
+import os
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from labkit import metrics, running
+from labkit.places import ROOT
 from labkit.plan import Table
 
 SIGNED, FIGURES = (
@@ -184,11 +186,21 @@ def published_figures(table: Table) -> pd.DataFrame | None:
     figures that it gives in per cent."""
     if "published" not in table.settings:
         return None
-    frame = pd.read_csv(table.folder.parent / "published" / table.settings["published"], dtype=str)
+    file = table.folder.parent / "published" / table.settings["published"]
+    if not file.exists() and os.environ.get("LABKIT_REPORTS"):
+        file = ROOT / "reports" / "published" / file.name
+    try:
+        frame = pd.read_csv(file, dtype=str)
+    except (OSError, ValueError) as error:  # missing, empty, or no text in UTF-8
+        raise ValueError(f"table '{table.id}': cannot read {file} ({error})") from None
     if "melt" in table.settings:
         frame = frame.melt(frame.columns[:1], var_name=table.settings["melt"], value_name="accuracy")
     named = table.settings.get("figures", table.settings.get("measures", ["accuracy"]))
     figures = {c: f"{c}_published" for c in named}
+    if missing := [column for column in figures if column not in frame]:
+        raise ValueError(
+            f"table '{table.id}': {file} has no column {', '.join(missing)}; it has {', '.join(frame)}"
+        )
     frame = frame.rename(columns=figures).astype(dict.fromkeys(figures.values(), float))
     percent = [figures[c] for c in table.settings.get("percent", [])]
     frame[percent] /= 100
@@ -227,8 +239,9 @@ def to_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def show(frame: pd.DataFrame):
-    """The table for a notebook, without the frame's own row numbers."""
-    return to_text(frame).style.hide(axis="index")
+    """The table for a notebook, without the frame's own row numbers; what a cell holds is shown, never
+    run."""
+    return to_text(frame).style.hide(axis="index").format(escape="html").format_index(escape="html", axis=1)
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -239,7 +252,9 @@ def markdown(frame: pd.DataFrame) -> str:
 
 def latex(frame: pd.DataFrame) -> str:
     """A `tabular` with booktabs rules, special characters escaped."""
-    style = show(frame).format(escape="latex").format_index(escape="latex", axis="columns")
+    style = (
+        to_text(frame).style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
+    )
     return style.to_latex(hrules=True, column_format="l" * len(frame.columns))
 
 

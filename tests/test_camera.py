@@ -95,7 +95,7 @@ def test_the_film_is_the_same_every_time_and_holds_two_faces(film):
 @pytest.mark.parametrize(("make", "message"), [
     (lambda folder: folder / "missing.mp4", "missing.mp4': expected the number of a camera, a "
                                             "video file, a folder"),
-    (lambda folder: folder, "expected pictures (.jpg, .jpeg, .png), found none"),
+    (lambda folder: folder, "expected pictures, found none"),
     (lambda folder: "73", "camera 73: not there, used by another program, or not allowed; "
                           "--source builtin needs none"),
 ])  # fmt: skip
@@ -267,7 +267,7 @@ def test_pictures_of_a_folder_have_nothing_to_do_with_each_other(tmp_path, film,
 
 
 def test_a_film_of_nobody_leaves_no_timeline_of_another_film(tmp_path):
-    (tmp_path / "o.png").write_bytes(b"old")
+    (tmp_path / "o.png").write_bytes(b"old timeline of labkit")
     source = camera.Source([(np.zeros((64, 64, 3), np.uint8), 0.0)], 1, 25.0, "nobody")
     result = camera.run(source, follow.Watcher({}), tmp_path / "o.webm", progress=False)
     assert result["out"] == [str(tmp_path / "o.webm"), str(tmp_path / "o.csv")]
@@ -344,3 +344,91 @@ def test_fitted_keeps_proportions():
     page = camera.fitted(np.full((100, 50, 3), 200, np.uint8), (80, 60))
     assert page.shape == (60, 80, 3)
     assert (page[:, 25:55] == 200).all() and (page[:, :24] == 20).all()
+
+
+def test_a_portrait_is_a_still(tmp_path, networks):
+    picture = tmp_path / "portrait"  # whatever it is called
+    frame, _ = next(camera.film())
+    picture.write_bytes(cv2.imencode(".jpg", frame[:, :, ::-1])[1].tobytes())
+    source = camera.open_source(picture)
+    assert source.still and source.n == 1 and [shown.shape for shown, _ in source.frames] == [frame.shape]
+
+
+def test_one_bad_picture_of_a_folder_stops_no_other_and_is_named(tmp_path):
+    good = cv2.imencode(".png", np.zeros((20, 20, 3), np.uint8))[1].tobytes()
+    for name, data in {"a.png": good, "b.jpg": b"no", "c.webp": good}.items():
+        (tmp_path / name).write_bytes(data)
+    seen = []
+    with pytest.raises(OSError, match=r"1 of 3 pictures could not be read; the first, b\.jpg: not a picture"):
+        seen.extend(at for _, at in camera.open_source(tmp_path).frames)
+    assert seen == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("/dev/video77", "camera 77: not there"),
+        ("http://127.0.0.1:9/cam", "http://127.0.0.1:9/cam: no film there, or no answer within 10 s"),
+    ],
+)
+def test_devices_and_addresses_that_do_not_answer(source, message):
+    with pytest.raises(OSError, match=message):
+        camera.open_source(source)
+
+
+def test_a_video_that_breaks_off_is_told_from_a_whole_one(tmp_path):
+    film = [frame for (frame, _), _ in zip(camera.film(), range(40))]
+    path = tmp_path / "whole.avi"
+    size = film[0].shape[1::-1]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
+    for frame in film:
+        writer.write(frame[:, :, ::-1])
+    writer.release()
+    assert len(list(camera.open_source(path).frames)) == 40
+    broken = tmp_path / "broken.avi"
+    data = path.read_bytes()
+    broken.write_bytes(data[: len(data) // 2])
+    seen = []
+    with pytest.raises(
+        OSError, match=r"broken\.avi: \d+ of 40 frames could be read; the file breaks off there"
+    ):
+        seen.extend(camera.open_source(broken).frames)
+    assert 10 < len(seen) < 30
+
+
+def test_the_source_and_files_that_are_not_ours_are_never_written_over(tmp_path):
+    film = tmp_path / "film.webm"
+    film.write_bytes(b"film")
+    with pytest.raises(ValueError, match="is the source; give another name"):
+        camera.check_out(film, str(film))
+    (tmp_path / "film.csv").write_text("name,age\nanna,3\n")
+    with pytest.raises(ValueError, match=r"film\.csv is there and is no table of labkit"):
+        camera.check_out(film)
+    (tmp_path / "film.csv").write_text("frame,seconds,face,x,y,width,height,smile\n")
+    camera.check_out(film)
+    (tmp_path / "film.png").write_bytes(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes())
+    with pytest.raises(ValueError, match=r"film\.png is there and is no timeline of labkit"):
+        camera.check_out(film)
+
+
+def test_a_camera_that_begins_with_empty_reads_is_asked_again(monkeypatch):
+    class Capture:
+        def __init__(self, _):
+            self.reads = 0
+
+        def isOpened(self):
+            return True
+
+        def read(self):
+            self.reads += 1
+            return self.reads > 3 and self.reads != 6, np.zeros((4, 4, 3), np.uint8)
+
+        def get(self, _):
+            return 0
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    frames = [at for (_, at), _ in zip(camera.open_source(0).frames, range(5))]
+    assert len(frames) == 5

@@ -42,8 +42,7 @@ def notebook(text: str) -> nbformat.NotebookNode:
         else:
             cells.append(nbformat.v4.new_code_cell(source.strip()))
     cells[1].metadata.tags = ["parameters"]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return nbformat.v4.new_notebook(cells=cells, metadata=kernel)  # as Jupyter writes it
+    return nbformat.v4.new_notebook(cells=cells)
 
 
 @pytest.fixture(scope="module")

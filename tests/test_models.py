@@ -217,6 +217,24 @@ def test_a_file_with_code_in_it_is_refused_and_nothing_runs(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own, about what it finds in there
+def test_a_flipped_bit_is_noticed(tmp_path):
+    path, rng = tmp_path / "w.pt", np.random.default_rng(0)
+    meta = {"classes": {"side": ["left", "right"]}, "seen": torch.arange(2000, dtype=torch.int32)}
+    models.save(path, small_model(), **meta)
+    whole, kept = path.read_bytes(), models.load(path)
+    for place in rng.integers(0, len(whole), 60):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            network, found = models.load(path)
+        except ValueError:
+            continue
+        for name, value in network.state_dict().items():  # then it was in the padding between members
+            assert torch.equal(value, kept[0].state_dict()[name])
+        assert torch.equal(found["seen"], meta["seen"]) and found["classes"] == meta["classes"]
+
+
 def test_any_other_or_damaged_file_is_refused(tmp_path):
     models.save(tmp_path / "whole.pt", small_model())
     whole = (tmp_path / "whole.pt").read_bytes()

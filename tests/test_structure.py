@@ -17,6 +17,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # folder, `HOUSES`.
 ALLOWED = {
     "labels": "",
+    "places": "",
     "faces": "",
     # the built-in faces
     "drawn.canvas": "",
@@ -48,7 +49,7 @@ ALLOWED = {
     "charts.results": "charts.style",
     "figures": "charts.style charts.sheets charts.curves charts.results",
     "datasets": "faces figures synthetic formats.archives formats.cache formats.checking formats.decoding "
-    "formats.reading formats.sources",
+    "formats.reading formats.sources places",
     "splits": "faces",
     # the engine
     "augment": "",
@@ -80,10 +81,10 @@ ALLOWED = {
     "widgets.camera": "camera follow widgets.still",
     "widgets.explorer": "devices explain raster training views widgets.still",
     # reports
-    "plan": "running runs splits",
-    "tables": "plan metrics running runs",
+    "plan": "places running runs splits",
+    "tables": "places plan metrics running runs",
     "html.pages": "tables",
-    "reports": "plan html.pages figures running",
+    "reports": "places plan html.pages figures running",
     # this machine
     "benches.browser": "",
     "benches.widgets": "benches.browser",

@@ -63,6 +63,6 @@ def write(figure: Figure, path: Path) -> Path:
     """Write a PNG file, to a temporary name first; returns the path."""
     # Two notebooks may draw the same figure at once.
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.tmp")
-    figure.savefig(temporary, format="png", dpi=150)
+    figure.savefig(temporary, format="png", dpi=150, metadata={"Software": "labkit"})
     temporary.replace(path)
     return path

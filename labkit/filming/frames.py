@@ -5,6 +5,7 @@ uint8 (H, W, 3), RGB.
 import itertools
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,12 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from labkit import synthetic
+from labkit import datasets, synthetic
 
-PICTURES = (".jpg", ".jpeg", ".png")
 FILM = "builtin"
 FILM_RATE = 25.0
 FASTEST = 240.0  # frames a second; what browsers record has no steady rate and claims a thousand
+PATIENCE = 2.0  # seconds in which a camera that gives no picture is asked again
+TIMEOUT = 10_000  # milliseconds after which an address that does not answer is given up
+ADDRESS = re.compile(r"(https?|rtsp|rtmp)://", re.IGNORECASE)
 
 
 @contextmanager
@@ -61,8 +64,8 @@ def open_source(source: str | int) -> Source:
     """Open what gives frames.
 
     Args:
-        source: a camera by its number ("0"), a video file, a folder of pictures, or "builtin": drawn faces as
-            an endless film.
+        source: a camera by its number ("0") or device ("/dev/video0"), the address of one ("http://..."), a
+            video file, a picture or a folder of pictures, or "builtin": drawn faces as an endless film.
 
     Raises:
         OSError: where it cannot be opened; its frames raise OSError where a camera breaks off.
@@ -72,13 +75,18 @@ def open_source(source: str | int) -> Source:
         return Source(film(), None, FILM_RATE, FILM)
     if text.isdigit():
         return _camera(int(text))
+    if device := re.fullmatch(r"/dev/video(\d+)", text):
+        return _camera(int(device[1]))
+    if ADDRESS.match(text):
+        return _address(text)
     path = Path(text)
     if path.is_dir():
-        return _folder(path)
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in datasets.ENDINGS)
+        return _pictures(path.name, files)
     if not path.is_file():
         expected = f"the number of a camera, a video file, a folder of pictures, or {FILM}"
         raise FileNotFoundError(f"source '{text}': expected {expected}")
-    return _video(path)
+    return _pictures(path.name, [path]) if datasets.is_picture(path.read_bytes()) else _video(path)
 
 
 def camera_or_film(say: Callable[[str], None]) -> Source:
@@ -93,25 +101,50 @@ def camera_or_film(say: Callable[[str], None]) -> Source:
 def _camera(number: int) -> Source:
     with quietly():
         capture = cv2.VideoCapture(number)
-        works = capture.isOpened() and capture.read()[0]
+        works = capture.isOpened() and _read(capture) is not None
     if not works:
         capture.release()
         why = "not there, used by another program, or not allowed"
         raise OSError(f"camera {number}: {why}; --source {FILM} needs none")
+    return _live(capture, f"camera {number}", "it was unplugged, or another program took it")
+
+
+def _address(text: str) -> Source:
+    options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT]
+    with quietly():
+        capture = cv2.VideoCapture(text, cv2.CAP_FFMPEG, options)
+    if not capture.isOpened():
+        raise OSError(f"{text}: no film there, or no answer within {TIMEOUT // 1000} s")
+    return _live(capture, text, "the connection broke off")
+
+
+def _read(capture) -> np.ndarray | None:
+    """The next picture, BGR; a camera that is slow to begin, or misses one, is asked again for a while."""
+    end = time.perf_counter() + PATIENCE
+    while True:
+        taken, frame = capture.read()
+        if taken:
+            return frame
+        if time.perf_counter() > end or not capture.isOpened():
+            return None
+        time.sleep(0.02)
+
+
+def _live(capture, name: str, why: str) -> Source:
+    """A source without an end; `why` it may break off all the same."""
 
     def frames():
         start = time.perf_counter()
         try:
             for i in itertools.count():
-                taken, frame = capture.read()
-                if not taken:
-                    why = "it was unplugged, or another program took it"
-                    raise OSError(f"camera {number}: no picture after {i} frames; {why}")
+                frame = _read(capture)
+                if frame is None:
+                    raise OSError(f"{name}: no picture after {i} frames; {why}")
                 yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), time.perf_counter() - start
         finally:
             capture.release()
 
-    return Source(frames(), None, capture.get(cv2.CAP_PROP_FPS) or 30.0, f"camera {number}")
+    return Source(frames(), None, capture.get(cv2.CAP_PROP_FPS) or 30.0, name)
 
 
 def _video(path: Path) -> Source:
@@ -131,6 +164,8 @@ def _video(path: Path) -> Source:
                 if not taken:
                     if i == 0:
                         raise OSError(f"{path}: holds no picture that OpenCV can read")
+                    if i < 0.9 * n:  # headers may be a few frames off
+                        raise OSError(f"{path}: {i} of {n} frames could be read; the file breaks off there")
                     return
                 # Not every file names the times of its frames.
                 named = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -145,21 +180,22 @@ def _video(path: Path) -> Source:
     return Source(frames(), n if n > 0 else None, rate, path.name)
 
 
-def _folder(path: Path) -> Source:
-    from labkit import datasets
-
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
+def _pictures(name: str, files: list[Path]) -> Source:
+    """Stills; those that cannot be read are named at the end, when the others have been seen."""
     if not files:
-        raise FileNotFoundError(f"{path}: expected pictures ({', '.join(PICTURES)}), found none")
+        raise FileNotFoundError(f"{name}: expected pictures, found none")
 
     def frames():
+        bad = []
         for i, file in enumerate(files):
             try:
                 yield datasets.decode(file.read_bytes(), 3), float(i)
             except ValueError as error:
-                raise OSError(f"{file}: {error}") from error
+                bad.append(f"{file.name}: {error}")
+        if bad:
+            raise OSError(f"{len(bad)} of {len(files)} pictures could not be read; the first, {bad[0]}")
 
-    return Source(frames(), len(files), 1.0, path.name, still=True)
+    return Source(frames(), len(files), 1.0, name, still=True)
 
 
 def film(seed: int = 0) -> Iterator[tuple[np.ndarray, float]]:

@@ -10,6 +10,7 @@ from labkit import figures
 from labkit.filming.frames import quietly
 from labkit.follow import Seen
 
+OUR_TABLE = "frame,seconds,face,x,y,width,height"  # how a table that labkit wrote begins
 WRITERS = {".webm": "VP80", ".mp4": "vp09"}  # what OpenCV's wheel writes and browsers play
 
 
@@ -67,13 +68,22 @@ def columns(networks: dict) -> list[str]:
     return names
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, source: str = "") -> None:
     """Refuse a name for the video before anything is recorded.
 
     Raises:
-        ValueError: for an ending that browsers do not play.
+        ValueError: for an ending that browsers do not play, for the source itself, and where a table or
+            timeline would take the place of a file that is none of ours.
         FileNotFoundError: for a folder that does not exist.
     """
+    if source and out.exists() and Path(source).exists() and out.samefile(source):
+        raise ValueError(f"out '{out}': is the source; give another name")
+    table = out.with_suffix(".csv")
+    if table.exists() and not table.read_text(encoding="utf-8", errors="replace").startswith(OUR_TABLE):
+        raise ValueError(f"out '{out}': {table} is there and is no table of labkit; give another name")
+    picture = out.with_suffix(".png")
+    if picture.exists() and b"labkit" not in picture.read_bytes()[:1000]:
+        raise ValueError(f"out '{out}': {picture} is there and is no timeline of labkit; give another name")
     if out.suffix not in WRITERS:
         raise ValueError(f"out '{out}': expected a name that ends with {' or '.join(WRITERS)}")
     if not out.parent.is_dir():

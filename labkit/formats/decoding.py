@@ -61,6 +61,14 @@ def decode(data: bytes, channels: int) -> np.ndarray:
     return picture.reshape(*picture.shape[:2], channels)
 
 
+def is_picture(data: bytes) -> bool:
+    """Whether a file's content begins as a picture does."""
+    try:
+        return bool(_header(data.lstrip(b"\r\n")))
+    except ValueError:
+        return False
+
+
 def _header(data):
     """What Pillow reads of a picture before anything is decoded: its size, mode and info."""
     try:
