@@ -5,8 +5,8 @@ of S x S pixels; the last layer of a group halves the size, those before it keep
 the base
 model: one layer at 64x64, two at 32x32, two at 16x16, one at 8x8, then one fully connected layer on the 4x4
 maps that remain. That report gives neither channels nor activation. Ours: 3x3 kernels, ReLU, and 16 channels
-on the two largest sizes, then twice as many whenever the size halves (`CHANNELS`): 39,522 parameters for the
-base model, which two processor cores train for 50 epochs in about a minute.
+on the two largest sizes, then twice as many whenever the size halves (`labkit.nets.syntax.CHANNELS`): 39,522
+parameters for the base model, which two processor cores train for 50 epochs in about a minute.
 
 Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels
 with 3x3 kernels that keeps the size of the map, `bn` batch normalisation, `relu` and `leaky` (slope 0.01)
@@ -30,8 +30,31 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from labkit.nets.syntax import CHANNELS, blocks, is_layer_syntax, layers, parse_blocks
+
+__all__ = [
+    "ARCHITECTURES",
+    "CHANNELS",
+    "TRUNKS",
+    "WEIGHTS",
+    "Colour",
+    "FaceNet",
+    "Net",
+    "Unusable",
+    "blocks",
+    "build",
+    "convolutions",
+    "count_parameters",
+    "find",
+    "fused",
+    "is_layer_syntax",
+    "layers",
+    "load",
+    "parse_blocks",
+    "save",
+]
+
 WEIGHTS = Path(__file__).parent / "weights"  # networks that the project publishes, each with its card
-CHANNELS = {64: 16, 32: 16, 16: 32, 8: 64, 4: 64}  # size of the map -> channels of the layers that take it
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,7 @@ class Net:
     Attributes:
         blocks: block or layer syntax, or a name in `TRUNKS`.
         normalise: batch normalisation in front of each activation (block syntax).
-        width: factor on `CHANNELS` (block syntax).
+        width: factor on the channels (block syntax).
         dropout: share of the features dropped behind each hidden layer, or before the heads where there is
             none.
         pool: average each map to one number, so that any image size fits.
@@ -132,68 +155,6 @@ ARCHITECTURES = {
 }
 
 
-def parse_blocks(blocks: str) -> list[tuple[int, int]]:
-    """`"1x64 2x32"` -> `[(1, 64), (2, 32)]`: layers and size of each group.
-
-    Raises ValueError where a block is not `NxS`, or a size is not half of the one before it.
-    """
-    groups = []
-    for position, block in enumerate(blocks.split(), 1):
-        match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", block)
-        where = f"block {position} of '{blocks}'"
-        if not match:
-            raise ValueError(f"{where}: expected NxS (N layers at size S), got '{block}'")
-        layers, size = int(match[1]), int(match[2])
-        if size not in CHANNELS:
-            raise ValueError(f"{where}: size {size} is not one of {', '.join(map(str, CHANNELS))}")
-        if groups and size * 2 != groups[-1][1]:
-            raise ValueError(
-                f"{where}: expected size {groups[-1][1] // 2}, half of the group before, got {size}"
-            )
-        groups.append((layers, size))
-    if not groups:
-        raise ValueError("blocks: expected at least one NxS, got an empty text")
-    return groups
-
-
-def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
-    """The modules of a text in layer syntax, the channels of the last map and how often the map is halved.
-    Raises ValueError where a word is none of the syntax, or a kernel has no middle."""
-    modules: list[nn.Module] = []
-    for position, word in enumerate(text.split(), 1):
-        convolution = re.fullmatch(r"([1-9]\d*)k(\d*[13579])", word)
-        if convolution:
-            out, kernel = int(convolution[1]), int(convolution[2])
-            modules.append(nn.Conv2d(channels, out, kernel, padding=kernel // 2))
-            channels = out
-        elif word in ("relu", "leaky"):
-            modules.append(nn.ReLU(inplace=True) if word == "relu" else nn.LeakyReLU(0.01, inplace=True))
-        elif word == "bn":
-            modules.append(nn.BatchNorm2d(channels))
-        elif word == "P":
-            modules.append(nn.MaxPool2d(2))
-        else:
-            expected = "CkK (C channels, odd kernel K), bn, relu, leaky or P"
-            raise ValueError(f"layer {position} of '{text}': expected {expected}, got '{word}'")
-    return modules, channels, text.split().count("P")
-
-
-def blocks(net: Net, channels: int) -> tuple[list[nn.Module], int, int]:
-    """The modules of a net in block syntax, the channels of the last map and its side."""
-    groups = parse_blocks(net.blocks)
-    modules: list[nn.Module] = []
-    for count, size in groups:
-        out = max(4, int(CHANNELS[size] * net.width))
-        for i in range(count):
-            stride = 2 if i == count - 1 else 1
-            modules.append(nn.Conv2d(channels, out, 3, stride, padding=1, bias=not net.normalise))
-            if net.normalise:
-                modules.append(nn.BatchNorm2d(out))
-            modules.append(nn.ReLU(inplace=True))
-            channels = out
-    return modules, channels, groups[-1][1] // 2
-
-
 def convolutions(net: Net, channels: int) -> tuple[nn.Module, int, int]:
     """The trunk of a net for images of so many channels, the channels of its last map and that map's side."""
     if net.blocks in TRUNKS:
@@ -207,11 +168,6 @@ def convolutions(net: Net, channels: int) -> tuple[nn.Module, int, int]:
         return nn.Sequential(*modules), channels, net.size // 2**halvings
     modules, channels, side = blocks(net, channels)
     return nn.Sequential(*modules), channels, side
-
-
-def is_layer_syntax(text: str) -> bool:
-    """True for `32k3 relu`, False for `1x64 2x32`."""
-    return "k" in text.split(" ", 1)[0]
 
 
 class FaceNet(nn.Module):

@@ -6,6 +6,7 @@ Written under `reports/<profile>/`: `index.html`, one page a lab, `tables/`, `fi
 on, and everything that it wrote, is as it was (`_stamp`).
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -281,9 +282,10 @@ def declared(source: Path) -> set[str]:
     Raises:
         ValueError: where it has no such cell.
     """
-    import papermill
+    import nbformat
 
-    found = papermill.inspect_notebook(str(source))
-    if not found:
-        raise ValueError(f"{source.name}: no cell tagged 'parameters'")
-    return set(found)
+    for cell in nbformat.read(source, as_version=4).cells:
+        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
+            names = [node.targets for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)]
+            return {target.id for targets in names for target in targets if isinstance(target, ast.Name)}
+    raise ValueError(f"{source.name}: no cell tagged 'parameters'")

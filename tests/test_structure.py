@@ -53,7 +53,8 @@ ALLOWED = {
     "splits": "faces",
     # the engine
     "augment": "",
-    "models": "",
+    "nets.syntax": "",
+    "models": "nets.syntax",
     "metrics": "",
     "devices": "",
     "loop.checkpoint": "",
@@ -96,6 +97,7 @@ ALLOWED = {
 HOUSES = {
     "drawn": "synthetic",
     "formats": "datasets",
+    "nets": "models",
     "loop": "training",
     "charts": "figures",
     "filming": "camera",

@@ -1,0 +1,1 @@
+"""Behind `labkit.models`: the notations of its networks."""
