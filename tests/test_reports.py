@@ -197,6 +197,14 @@ def test_a_table_shows_its_measures_under_headings_and_what_is_the_same_as_a_sen
     assert [line[3]["sign"] for line in table["lines"]] == ["up", "down"]
 
 
+def test_no_page_may_run_a_script():
+    policy = (pages.TEMPLATES / "base.html").read_text(encoding="utf-8")
+    assert "Content-Security-Policy" in policy and "default-src 'none'" in policy and "script" not in policy
+    for template in pages.TEMPLATES.glob("*.html"):
+        text = template.read_text(encoding="utf-8")
+        assert "<script" not in text and (template.name == "base.html" or "<html" not in text)
+
+
 def test_a_labs_headline_is_its_last_line_or_its_best(tmp_path):
     (tmp_path / "t.csv").write_text(
         "run,published,ours,sd,seeds,difference\n1,0.5,0.9,,1,0.4\nmean,0.6,0.8,0.01,2,0.2\n3,,0.95,,1,\n",

@@ -545,3 +545,24 @@ def test_no_committed_table_mixes_number_formats(id):
     ]
     assert not wrong
     assert not [sentence for sentence in tables.mixed(real, found) if "number format" in sentence]
+
+
+def test_what_a_cell_holds_is_shown_in_a_notebook_never_run():
+    frame = pd.DataFrame({"<b>": ["<img src=x onerror=alert(1)>"]})
+    shown = tables.show(frame).to_html()
+    assert "<img" not in shown and "&lt;img src=x" in shown and "<b>" not in shown
+
+
+def test_a_published_file_that_does_not_fit_is_named(table):
+    models = table("models")
+    file = models.folder.parent / "published" / models.settings["published"]
+    for content, message in (
+        (b"", "cannot read"),
+        (b"model,loss\na,1\n", "has no column"),
+        (b"\xff\xfe", "cannot"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(
+            ValueError, match=f"table 'models': .*{file.name}.*{message}|table 'models': {message}"
+        ):
+            tables.published_figures(models)
