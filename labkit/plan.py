@@ -7,6 +7,7 @@ lines of TOML.
 """
 
 import copy
+import difflib
 import itertools
 import json
 import os
@@ -19,6 +20,11 @@ from labkit.places import ROOT, place
 
 PROFILES = ("quick", "full")
 SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
+TABLE = {  # settings of a table; those of `of_profile` may also stand in its `quick` and `full`
+    *("lab", "title", "text", "published", "melt", "percent", "figures", "measures", "each_seed", "measured"),
+    *("compare", "row", "quick", "full", "seeds", "grid", "spec"),
+}
+OF_PROFILE = {"seeds", "grid", "spec", "images", "note"}
 WHOLE = ("data", "split", "augment")  # settings that are replaced as a whole
 BUILTIN_IMAGES = 4000  # as many as GENKI-4K has, where built-in faces stand in for a data set
 
@@ -71,13 +77,21 @@ class Table:
 
 
 def read_plan(reports_dir: str | Path = "../reports") -> dict:
-    """The plan as TOML has it. Raises FileNotFoundError where the folder has none."""
+    """The plan as TOML has it.
+
+    Raises:
+        FileNotFoundError: where the folder has none.
+        ValueError: where it is no TOML; the message says in which line.
+    """
     path = place(reports_dir) / "plan.toml"
     if not path.exists() and os.environ.get("LABKIT_REPORTS"):
         path = ROOT / "reports" / "plan.toml"
     if not path.exists():
         raise FileNotFoundError(f"{path}: no plan.toml there; give the folder `reports` of the checkout")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # also text that is not UTF-8
+        raise ValueError(f"{path}: {error}") from None
 
 
 def check_profile(profile: str) -> None:
@@ -106,19 +120,21 @@ def read_table(
     Returns:
         The table; without rows where the plan says `measured`, since a notebook times something itself.
     Raises:
-        ValueError: for a table or profile that does not exist, and for two rows that train the same.
+        ValueError: for a table, profile or setting that does not exist or does not fit, naming table and row,
+            and for two rows that train the same.
     """
     check_profile(profile)
     plan = read_plan(reports_dir)
     if id not in plan["table"]:
         raise ValueError(f"table '{id}': expected one of {', '.join(plan['table'])}")
     settings = plan["table"][id]
+    _check_settings(id, settings, plan["lab"])
     folder = folder_of(reports_dir, profile, data)
     store = runs.Store(folder / "rows", place(reports_dir) / "runs")
     rows = []
     if not settings.get("measured"):
         base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
-        for row in _rows(settings, base, profile, data):
+        for row in _rows(id, settings, base, profile, data):
             if row not in rows:  # with other data than its own, whole photographs and face crops are the same
                 rows.append(row)
     _check_labels(id, rows)
@@ -180,7 +196,36 @@ def _check_labels(id: str, rows: list[Row]) -> None:
             raise ValueError(f"table '{id}': the rows {both} train the same; give each its own settings")
 
 
-def _rows(settings: dict, base: dict, profile: str, data: str):
+def _check_settings(id: str, settings: dict, labs: dict) -> None:
+    """Raise ValueError for what a table of the plan cannot say, most often a typing error."""
+
+    def refuse(where, what):
+        raise ValueError(f"table '{id}'{where}: {what}")
+
+    parts = [("", settings, TABLE)]
+    parts += [(f", {name}", settings.get(name, {}), OF_PROFILE) for name in PROFILES]
+    for where, given, known in parts:
+        if unknown := sorted(set(given) - known):
+            refuse(where, f"unknown setting '{unknown[0]}', expected one of {', '.join(sorted(known))}")
+    if settings.get("lab") not in labs:
+        refuse("", f"lab '{settings.get('lab')}', expected one of {', '.join(labs)}")
+    rows = settings.get("row", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        refuse("", "row: expected a list of tables")
+    for i, row in enumerate(rows, 1):
+        for name in set(row) - set(SETTINGS):
+            if like := difflib.get_close_matches(name, SETTINGS, 1, 0.8):
+                refuse(f", row {i}", f"'{name}': is that the setting {like[0]}? Give a label another name")
+    parts += [(f", row {i}", row, set(row)) for i, row in enumerate(rows, 1)]
+    for where, given, _ in parts:
+        seeds, grid = given.get("seeds", []), given.get("grid", {})
+        if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
+            refuse(where, f"seeds: expected a list of whole numbers, got {seeds}")
+        if not isinstance(grid, dict) or not all(isinstance(values, list) for values in grid.values()):
+            refuse(where, f"grid: expected setting -> list of values, got {grid}")
+
+
+def _rows(id: str, settings: dict, base: dict, profile: str, data: str):
     """Every row of a table in this profile, times every combination of its grid."""
     of_profile = settings.get(profile, {})
     grid = of_profile.get("grid", settings.get("grid", {}))
@@ -198,8 +243,13 @@ def _rows(settings: dict, base: dict, profile: str, data: str):
             spec = merge(changed, _nested(chosen))
             if data:
                 spec |= _with_data(spec, data)
-            each = [fold for seed in seeds for fold in _folds({**spec, "seed": seed})]
-            yield Row(labels, tuple(map(runs.RunSpec.from_dict, each)), row.get("background", False))
+            try:
+                each = [fold for seed in seeds for fold in _folds({**spec, "seed": seed})]
+                specs = tuple(map(runs.RunSpec.from_dict, each))
+            except (TypeError, ValueError, KeyError) as error:
+                what = f"missing {error}" if isinstance(error, KeyError) else error
+                raise ValueError(f"table '{id}', row {labels}: {what}") from None
+            yield Row(labels, specs, row.get("background", False))
 
 
 def _combinations(grid: dict):

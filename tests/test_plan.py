@@ -1,5 +1,6 @@
 """The plan: what a table's rows and specs are for each profile."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_wrong_names(tmp_path):
     )
     with pytest.raises(ValueError, match="table 'u': expected one of t"):
         plan.read_table("u", reports_dir=folder)
-    with pytest.raises(TypeError, match="epoch"):
+    with pytest.raises(ValueError, match="epoch"):
         plan.read_table("t", reports_dir=folder)
 
 
@@ -178,3 +179,38 @@ def test_rows_of_different_labels_never_train_the_same(tmp_path):
         plan.read_table("t", reports_dir=folder)
     for id in plan.read_plan(REPORTS)["table"]:
         assert plan.read_table(id, "full", data="builtin", reports_dir=REPORTS)
+
+
+TYPING_ERRORS = {
+    "a table's setting": ("seed = [0]", "table 't': unknown setting 'seed', expected one of"),
+    "a profile's setting": ("quick.epochs = 3", "table 't', quick: unknown setting 'epochs'"),
+    "a row's setting": ("row = [{seedz = [1]}]", "table 't', row 1: 'seedz': is that the setting seeds?"),
+    "seeds that are no list": ("seeds = 3", "table 't': seeds: expected a list of whole numbers, got 3"),
+    "seeds that are no numbers": ('row = [{seeds = ["0"]}]', "table 't', row 1: seeds: expected a list"),
+    "a grid of no lists": ("grid = {seed = 1}", "table 't': grid: expected setting -> list of values"),
+    "rows that are no list": ('row = "x"', "table 't': row: expected a list of tables"),
+    "a text for a number": ('spec.config.epochs = "4"', "table 't', row {}: '<' not supported"),
+    "a setting of training": (
+        "spec.config.epoch = 4",
+        "table 't', row {}: .* unexpected keyword argument 'epoch'",
+    ),
+    "a choice": ('spec.config.optimizer = "adm"', "table 't', row {}: optimizer: expected one of adam"),
+    "no targets": ("spec.targets = 3", "table 't', row {}: 'int' object is not iterable"),
+}
+
+
+@pytest.mark.parametrize("kind", TYPING_ERRORS)
+def test_a_typing_error_in_the_plan_names_table_and_row(tmp_path, kind):
+    line, message = TYPING_ERRORS[kind]
+    write(tmp_path, f'[table.t]\nlab = "smile"\n{line}\n')
+    with pytest.raises(ValueError, match=re.escape(message).replace("\\.\\*", ".*")):
+        plan.read_table("t", reports_dir=tmp_path)
+
+
+def test_a_lab_that_does_not_exist_and_a_file_that_is_no_toml(tmp_path):
+    write(tmp_path, '[table.t]\nlab = "smiel"\n')
+    with pytest.raises(ValueError, match="table 't': lab 'smiel', expected one of smile"):
+        plan.read_table("t", reports_dir=tmp_path)
+    write(tmp_path, "[table.t\n")
+    with pytest.raises(ValueError, match=r"plan\.toml: .*line \d+"):
+        plan.read_plan(tmp_path)
