@@ -2,10 +2,12 @@
 frames to a real kernel and draws what comes back. Then what it says when the camera fails, and the recorded
 video in the browser."""
 
+import functools
 import itertools
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -21,15 +23,21 @@ ROOT = Path(__file__).resolve().parents[1]
 pytestmark = needs_browser
 
 
-def clip_frame(i: int) -> np.ndarray:
-    """A face that moves to and fro and smiles every other second: uint8 (480, 640, 3)."""
-    smiles = i // 30 % 2
+STEADY = 3  # seconds that each expression of the clip lasts, so that a slow machine sees enough of it
+
+
+@functools.cache
+def drawn(smiles: bool) -> np.ndarray:
     units = {"AU12": 1.0, "AU25": 0.9, "AU6": 0.8} if smiles else {}
+    parameters = synthetic.FaceParameters(synthetic.Identity(skin=0.1), units, zoom=0.85)
+    return synthetic.draw(parameters, 256)
+
+
+def clip_frame(i: int) -> np.ndarray:
+    """A face that moves to and fro and smiles every other three seconds: uint8 (480, 640, 3)."""
     frame = np.full((480, 640, 3), (120, 130, 140), np.uint8)
     x = 40 + round(300 * abs(i % 120 / 60 - 1))
-    frame[110:366, x : x + 256] = synthetic.draw(
-        synthetic.FaceParameters(synthetic.Identity(skin=0.1), units, zoom=0.85), 256
-    )
+    frame[110:366, x : x + 256] = drawn(bool(i // (30 * STEADY) % 2))
     return frame
 
 
@@ -43,7 +51,7 @@ def folder(tmp_path_factory):
     )
     jpegs = [
         cv2.imencode(".jpg", clip_frame(i)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        for i in range(120)
+        for i in range(120 * STEADY)
     ]
     (folder / "clip.mjpeg").write_bytes(b"".join(jpegs))
     return folder
@@ -105,15 +113,26 @@ def end(page) -> None:
         page.click(".camera-button:text-is('stop')")
 
 
+def answered(notebook, more: int, least: float = 0.0) -> float:
+    """Wait until the kernel has answered so many frames more, and at least so many seconds; returns the
+    seconds."""
+    start, before = time.monotonic(), len(notebook.wire.answers)
+    while (seconds := time.monotonic() - start) < 300:
+        notebook.wait_for_timeout(200)
+        if len(notebook.wire.answers) >= before + more and seconds > least:
+            break
+    return seconds
+
+
 def test_boxes_follow_the_face_and_labels_are_those_of_predict(notebook, networks):
     """The very frames that went to the kernel are looked at again here, with the functions that the kernel
     uses."""
     begin(notebook)
-    notebook.wait_for_timeout(6000)
+    notebook.wire.seconds = answered(notebook, 100, 2.5 * STEADY)
     rate = notebook.inner_text(".camera-rate")
     end(notebook)
     wire, checked, smiles, middles, apart, raws = notebook.wire, 0, set(), [], [], []
-    for number in sorted(set(wire.frames) & set(wire.answers))[:120]:
+    for number in sorted(set(wire.frames) & set(wire.answers))[-160:]:
         frame = cv2.imdecode(np.frombuffer(wire.frames[number], np.uint8), cv2.IMREAD_COLOR_RGB)
         (found,) = detect.find_faces(frame, 60)
         faces = wire.answers[number]["faces"]
@@ -146,12 +165,13 @@ def test_one_number_is_one_label_for_a_steady_face(notebook):
         if a["faces"]
     ]
     changes = sum(a != b for a, b in itertools.pairwise(labels))
-    assert len(labels) > 60 and 1 <= changes <= 8, "six seconds hold six changes"
+    most = notebook.wire.seconds / STEADY + 3
+    assert len(labels) > 60 and 1 <= changes <= most, "the clip changes every three seconds"
 
 
 def test_what_is_drawn_is_the_box_over_the_live_picture_mirrored(notebook):
     begin(notebook)
-    notebook.wait_for_timeout(1500)
+    answered(notebook, 15)
     picture = notebook.locator(".camera-widget canvas").screenshot()
     shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR_RGB)
     blue = (np.abs(shown.astype(int) - camera.COLOURS[0]).max(2) < 40).sum()
@@ -218,7 +238,7 @@ def test_without_a_camera_the_film_plays_and_one_model_alone_is_asked(notebook):
     notebook.select_option(".camera-widget select >> nth=0", "film")
     before = set(notebook.wire.answers)
     begin(notebook)
-    notebook.wait_for_timeout(2500)
+    answered(notebook, 15)
     end(notebook)
     answers = [answer for number, answer in notebook.wire.answers.items() if number not in before]
     assert len(answers) > 10 and len(answers[-1]["faces"]) == 2
