@@ -7,6 +7,13 @@ ROOT = Path(__file__).resolve().parents[1]
 OWN = {"data": "LABKIT_DATA", "reports": "LABKIT_REPORTS"}  # folder -> the variable that names another one
 
 
+def shipped(reports_dir: str | Path, name: str) -> Path:
+    """A file of the folder `reports`, such as `plan.toml`; the checkout's own where LABKIT_REPORTS names a
+    folder that has none."""
+    file = place(reports_dir) / name
+    return ROOT / "reports" / name if os.environ.get(OWN["reports"]) and not file.exists() else file
+
+
 def place(path: str | Path) -> Path:
     """A folder as the notebooks name it.
 

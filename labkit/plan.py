@@ -10,13 +10,12 @@ import copy
 import difflib
 import itertools
 import json
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from labkit import running, runs, splits
-from labkit.places import ROOT, place
+from labkit.places import place, shipped
 
 PROFILES = ("quick", "full")
 SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
@@ -83,9 +82,7 @@ def read_plan(reports_dir: str | Path = "../reports") -> dict:
         FileNotFoundError: where the folder has none.
         ValueError: where it is no TOML; the message says in which line.
     """
-    path = place(reports_dir) / "plan.toml"
-    if not path.exists() and os.environ.get("LABKIT_REPORTS"):
-        path = ROOT / "reports" / "plan.toml"
+    path = shipped(reports_dir, "plan.toml")
     if not path.exists():
         raise FileNotFoundError(f"{path}: no plan.toml there; give the folder `reports` of the checkout")
     try:

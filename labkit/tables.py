@@ -7,7 +7,6 @@ standard deviation), `seeds`, `difference` (ours - published), then `seconds` (o
 """
 
 import json
-import os
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from labkit import metrics, running
-from labkit.places import ROOT
+from labkit.places import shipped
 from labkit.plan import Table
 
 SIGNED, FIGURES = (
@@ -186,9 +185,7 @@ def published_figures(table: Table) -> pd.DataFrame | None:
     figures that it gives in per cent."""
     if "published" not in table.settings:
         return None
-    file = table.folder.parent / "published" / table.settings["published"]
-    if not file.exists() and os.environ.get("LABKIT_REPORTS"):
-        file = ROOT / "reports" / "published" / file.name
+    file = shipped(table.folder.parent, f"published/{table.settings['published']}")
     try:
         frame = pd.read_csv(file, dtype=str)
     except (OSError, ValueError) as error:  # missing, empty, or no text in UTF-8

@@ -152,33 +152,22 @@ def fit(
         devices.seeded(seed, device),
         tqdm(total=config.epochs, unit="epoch", disable=not progress, leave=False) as bar,
     ):
-        of = (
-            f"{config} seed {seed}, {len(train)} images, {sum(p.numel() for p in model.parameters())} weights"
-        )
-        if checkpoint and (facts := checkpoints.load(checkpoint, of, device, run.generator, run.parts())):
+        if checkpoint and (facts := checkpoints.load(checkpoint, run.of, device, run.generator, run.parts())):
             history.rows, ended = facts["rows"], facts["ended"]
             start -= history.rows[-1]["seconds"]
             bar.update(len(history.rows))
         while len(history.rows) < config.epochs and not ended:
-            row = {"epoch": len(history.rows) + 1, "train_loss": run.epoch()}
-            if validation:
-                row |= validate(run.measured(), validation, device, config.precision)
-            if not math.isfinite(row["train_loss"] + row.get(LOSS, 0.0)):
-                where = f"epoch {row['epoch']}"
-                raise FloatingPointError(f"{where}: the loss is no longer finite; try a lower learning rate")
-            row |= run.reduce_rate(row) | {"seconds": time.perf_counter() - start}
+            row = run.row(len(history.rows) + 1, validation) | {"seconds": time.perf_counter() - start}
             history.rows.append(row)
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
             rules = [rule for rule in (run.patience, after_epoch) if rule]
             ending = [rule for rule in rules if rule(row, run.measured())]  # each is told
-            ended, history.cut_short = (
-                bool(ending),
-                after_epoch in ending and len(history.rows) < config.epochs,
-            )
+            ended = bool(ending)
+            history.cut_short = after_epoch in ending and row["epoch"] < config.epochs
             if checkpoint:
                 facts = {"rows": history.rows, "ended": ended}
-                checkpoints.save(checkpoint, of, device, run.generator, run.parts(), facts)
+                checkpoints.save(checkpoint, run.of, device, run.generator, run.parts(), facts)
     _settle(run, history)
     return history
 
@@ -191,6 +180,7 @@ def _labels(faces, model, device) -> dict[str, torch.Tensor]:
 class _Run:
     """What a training holds."""
 
+    of: str  # which training it is, for its checkpoint
     config: TrainConfig
     images: torch.Tensor | object  # uint8 (N, H, W, C) on the device; images on disk stay there
     labels: dict[str, torch.Tensor]
@@ -217,8 +207,10 @@ class _Run:
         optimizer = make_optimizer(model, config)
         steps = config.epochs * len(batches(torch.arange(len(train)), config.batch_size))
         in_memory = isinstance(train.images, np.ndarray)
+        shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         weights = {name: class_weights(train, name, wanted) for name, wanted in config.class_weights.items()}
         return cls(
+            of=f"{config}, seed {seed}, {len(train)} images, {shapes}",
             config=config,
             images=torch.from_numpy(train.images).to(device) if in_memory else train.images,
             labels=_labels(train, model, device),
@@ -268,6 +260,17 @@ class _Run:
             if self.average:
                 self.average.update_parameters(self.model)
         return float(total) / n
+
+    def row(self, number: int, validation) -> dict:
+        """Train and measure an epoch; returns its row of the history, without seconds."""
+        row = {"epoch": number, "train_loss": self.epoch()}
+        if validation:
+            row |= validate(self.measured(), validation, self.device, self.config.precision)
+        if not math.isfinite(row["train_loss"] + row.get(LOSS, 0.0)):
+            raise FloatingPointError(
+                f"epoch {number}: the loss is no longer finite; try a lower learning rate"
+            )
+        return row | self.reduce_rate(row)
 
     def reduce_rate(self, row: dict) -> dict:
         """Tell "plateau" of an epoch; returns the rate that it was trained with, for the history."""

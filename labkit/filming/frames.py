@@ -86,7 +86,9 @@ def open_source(source: str | int) -> Source:
     if not path.is_file():
         expected = f"the number of a camera, a video file, a folder of pictures, or {FILM}"
         raise FileNotFoundError(f"source '{text}': expected {expected}")
-    return _pictures(path.name, [path]) if datasets.is_picture(path.read_bytes()) else _video(path)
+    with open(path, "rb") as stream:  # the beginning tells; a film may be larger than the memory
+        beginning = stream.read(2**20)
+    return _pictures(path.name, [path]) if datasets.is_picture(beginning) else _video(path)
 
 
 def camera_or_film(say: Callable[[str], None]) -> Source:

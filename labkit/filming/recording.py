@@ -10,7 +10,7 @@ from labkit import figures
 from labkit.filming.frames import quietly
 from labkit.follow import Seen
 
-OUR_TABLE = "frame,seconds,face,x,y,width,height"  # how a table that labkit wrote begins
+OUR_TABLE = b"frame,seconds,face,x,y,width,height"  # how a table that labkit wrote begins
 WRITERS = {".webm": "VP80", ".mp4": "vp09"}  # what OpenCV's wheel writes and browsers play
 
 
@@ -68,6 +68,11 @@ def columns(networks: dict) -> list[str]:
     return names
 
 
+def _beginning(file: Path) -> bytes:
+    with open(file, "rb") as stream:
+        return stream.read(1000)
+
+
 def check_out(out: Path, source: str = "") -> None:
     """Refuse a name for the video before anything is recorded.
 
@@ -79,10 +84,10 @@ def check_out(out: Path, source: str = "") -> None:
     if source and out.exists() and Path(source).exists() and out.samefile(source):
         raise ValueError(f"out '{out}': is the source; give another name")
     table = out.with_suffix(".csv")
-    if table.exists() and not table.read_text(encoding="utf-8", errors="replace").startswith(OUR_TABLE):
+    if table.exists() and not _beginning(table).startswith(OUR_TABLE):
         raise ValueError(f"out '{out}': {table} is there and is no table of labkit; give another name")
     picture = out.with_suffix(".png")
-    if picture.exists() and b"labkit" not in picture.read_bytes()[:1000]:
+    if picture.exists() and b"labkit" not in _beginning(picture):
         raise ValueError(f"out '{out}': {picture} is there and is no timeline of labkit; give another name")
     if out.suffix not in WRITERS:
         raise ValueError(f"out '{out}': expected a name that ends with {' or '.join(WRITERS)}")

@@ -121,12 +121,9 @@ def _ck_official(files):
             labels.setdefault((match[1], match[2]), {})[match[4]] = name
         elif (match := FRAME.search(name)) and name.lower().endswith(decoding.ENDINGS):
             frames.setdefault((match[1], match[2]), []).append(name)
-    emotions, groups, units, members = [], [], [], []
+    emotions, units, members = [], [], []
     for sequence in sorted(set(labels) & set(frames)):
-        emotion = _emotion_of(files, labels[sequence].get("emotion"))
-        emotions.append(CK_EMOTIONS.index(emotion) if emotion in CK_EMOTIONS else UNLABELLED)
-        group = HIGH_LEVEL_OF.get(emotion)
-        groups.append(HIGH_LEVEL.index(group) if group else UNLABELLED)
+        emotions.append(_emotion_of(files, labels[sequence].get("emotion")))
         units.append(_units_of(files, labels[sequence].get("facs")))
         members.append(max(frames[sequence], key=lambda name: int(FRAME.search(name)[3])))
     if not members:
@@ -136,22 +133,34 @@ def _ck_official(files):
     without = len(frames) - len(members)
     return Reading(
         layout="as given out",
-        names=basenames(members),
-        targets={
-            "emotion": np.array(emotions, np.int64),
+        views={"face": (PIXELS, 1)},
+        files=files,
+        render=face_of(PIXELS),
+        detected=("face",),
+        notes=["intensities of action units are read as present"]
+        + ([f"{without} sequences without a label are left out"] if without else []),
+        **_with_emotions(members, emotions, units),
+    )
+
+
+def _with_emotions(members, emotions, units) -> dict:
+    """The fields of a `Reading` whose frames carry an emotion each, or None, and action units."""
+    codes, groups = [], []
+    for emotion in emotions:
+        group = HIGH_LEVEL_OF.get(emotion)
+        codes.append(CK_EMOTIONS.index(emotion) if emotion in CK_EMOTIONS else UNLABELLED)
+        groups.append(HIGH_LEVEL.index(group) if group else UNLABELLED)
+    return {
+        "names": basenames(members),
+        "targets": {
+            "emotion": np.array(codes, np.int64),
             "high_level_emotion": np.array(groups, np.int64),
             "action_units": np.array(units, np.float32),
         },
-        classes={"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL, "action_units": UNITS},
-        views={"face": (PIXELS, 1)},
-        files=files,
-        pictures=np.array(members),
-        render=face_of(PIXELS),
-        detected=("face",),
-        subjects=np.array([FRAME.search(member)[1] for member in members]),
-        notes=["intensities of action units are read as present"]
-        + ([f"{without} sequences without a label are left out"] if without else []),
-    )
+        "classes": {"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL, "action_units": UNITS},
+        "pictures": np.array(members),
+        "subjects": np.array([FRAME.search(member)[1] for member in members]),
+    }
 
 
 def _emotion_of(files, name) -> str | None:
@@ -183,7 +192,7 @@ def _units_of(files, name) -> list[float]:
 
 
 def _ck_small(files, members, rows):
-    emotions, groups, units, subjects = [], [], [], []
+    emotions, units = [], []
     for member in members:
         subject, sequence, number = FRAME.search(member).groups()
         emotion = member.split("/")[-2].lower()
@@ -191,27 +200,16 @@ def _ck_small(files, members, rows):
             raise ValueError(
                 f"{files.path}: {member}: folder '{emotion}', expected one of {', '.join(CK_EMOTIONS)}"
             )
-        emotions.append(CK_EMOTIONS.index(emotion))
-        groups.append(HIGH_LEVEL.index(HIGH_LEVEL_OF[emotion]))
-        subjects.append(subject)
+        emotions.append(emotion)
         same = [row for row in rows if (row.subject, row.sequence) == (subject, int(sequence))]
         nearest = min(same, key=lambda row: abs(row.number - int(number)), default=None)
         units.append(nearest.units if nearest else [np.nan] * len(UNITS))
-    units = np.array(units, np.float32)
     uncoded = int(np.isnan(units).all(1).sum())
     return Reading(
         layout="CK+48",
-        names=basenames(members),
-        targets={
-            "emotion": np.array(emotions, np.int64),
-            "high_level_emotion": np.array(groups, np.int64),
-            "action_units": units,
-        },
-        classes={"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL, "action_units": UNITS},
         views={"face": (SMALL_PIXELS, 1)},
         files=files,
-        pictures=np.array(members),
         render=exactly(SMALL_PIXELS),
-        subjects=np.array(subjects),
         notes=[f"{uncoded} of {len(members)} images have no action units in data_labels.csv"],
+        **_with_emotions(members, emotions, units),
     )
