@@ -21,7 +21,7 @@ import numpy as np
 
 from labkit.faces import FaceSet
 from labkit.formats import archives, cache, checking
-from labkit.formats.checking import described
+from labkit.formats.checking import COMMAND, described
 from labkit.formats.decoding import ENDINGS, decode, is_picture
 from labkit.formats.reading import WrongLayout
 from labkit.formats.sources import SOURCES, Source
@@ -49,7 +49,6 @@ __all__ = [
 
 
 MEMORY = Path("/proc/meminfo")
-COMMAND = "python -m labkit data import {name} FILE"
 MISSING = (
     "{source.title} is not imported.\n"
     "  looked for:      {place}\n"
@@ -96,7 +95,7 @@ def look(file, progress=True) -> dict:
     with archives.open_files(file) as files:
         name = recognise(files)
         reading = _read(name, SOURCES[name], files, progress)
-        counts = checking.counts_of(reading.targets, reading.classes)
+        counts = checking.counts(reading.targets, reading.classes)["all"]
         parts = [] if reading.split is None else np.unique(reading.split).tolist()
         shown = cache.evenly(len(reading.names), 24) if len(reading.names) else []
         return {

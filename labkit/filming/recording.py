@@ -10,7 +10,8 @@ from labkit import figures
 from labkit.filming.frames import quietly
 from labkit.follow import Seen
 
-OUR_TABLE = b"frame,seconds,face,x,y,width,height"  # how a table that labkit wrote begins
+BOX = ("x", "y", "width", "height")
+FIRST = ("frame", "seconds", "face", *BOX)  # columns with which every table that labkit wrote begins
 WRITERS = {".webm": "VP80", ".mp4": "vp09"}  # what OpenCV's wheel writes and browsers play
 
 
@@ -28,7 +29,7 @@ def row(frame: int, seconds: float, one: Seen) -> dict:
         probability.
     """
     values = {"frame": frame, "seconds": round(seconds, 3), "face": one.number}
-    values |= dict(zip(("x", "y", "width", "height"), (round(v, 1) for v in one.face.box)))
+    values |= dict(zip(BOX, (round(v, 1) for v in one.face.box)))
     for target, classes in one.probabilities.items():
         if len(classes) == 2:
             values[target] = round(list(classes.values())[1], 4)
@@ -61,7 +62,7 @@ def changes(last: dict, seen: list[Seen], seconds: float) -> list[dict]:
 
 def columns(networks: dict) -> list[str]:
     """The columns of the table for these networks, name -> (network, about), in their order."""
-    names = ["frame", "seconds", "face", "x", "y", "width", "height"]
+    names = list(FIRST)
     for _, about in networks.values():
         for target, classes in about["classes"].items():
             names += [target] if len(classes) == 2 else [target, f"{target}_probability"]
@@ -84,7 +85,7 @@ def check_out(out: Path, source: str = "") -> None:
     if source and out.exists() and Path(source).exists() and out.samefile(source):
         raise ValueError(f"out '{out}': is the source; give another name")
     table = out.with_suffix(".csv")
-    if table.exists() and not _beginning(table).startswith(OUR_TABLE):
+    if table.exists() and not _beginning(table).startswith(",".join(FIRST).encode()):
         raise ValueError(f"out '{out}': {table} is there and is no table of labkit; give another name")
     picture = out.with_suffix(".png")
     if picture.exists() and b"labkit" not in _beginning(picture):

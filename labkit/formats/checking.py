@@ -1,20 +1,26 @@
 """Count an imported data set, and compare it with the complete one."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from labkit.faces import FaceSet
 from labkit.formats import cache
 
+COMMAND = "python -m labkit data import {name} FILE"
 
-def counts_of(targets, classes) -> dict:
-    """target -> class -> how many images carry it."""
-    counts = {}
-    for target, values in targets.items():
-        images = np.empty((len(values), 1, 1, 1), np.uint8)  # counting needs no pictures
-        counts[target] = FaceSet(images, {target: values}, {target: classes[target]}).counts(target)
-    return counts
+
+def counts(targets, classes, split=None) -> dict:
+    """Part of the split, or "all" -> target -> class -> how many images carry it.
+
+    Args:
+        targets, classes, split: as in `FaceSet`, or as a reader found them.
+    """
+    n = len(next(iter(targets.values()), ()))
+    images = np.empty((n, 1, 1, 1), np.uint8)  # counting needs no pictures
+    labels = FaceSet(images, targets, classes, split=split)
+    parts = {"all": labels}
+    for part in [] if split is None else dict.fromkeys(split.tolist()):
+        parts[part] = labels.take(split == part)
+    return {name: {target: part.counts(target) for target in targets} for name, part in parts.items()}
 
 
 def examine(name, source, place, about) -> dict:
@@ -25,13 +31,13 @@ def examine(name, source, place, about) -> dict:
         faces = cache.faces_of(place, about, view, on_disk=True)
         shapes[view] = list(faces.images.shape[1:])
         if faces.fingerprint != about["fingerprints"][view]:
-            again = f"python -m labkit data import {name} FILE"
+            again = COMMAND.format(name=name)
             problems.append(f"view '{view}' has changed since the import; import it again: {again}")
-    counts = _counts(faces)
+    counted = counts(faces.targets, faces.classes, faces.split)
     notes = [*about["notes"], *_remarks(faces, about)]
     for split, targets in source.expected.get(about["layout"], {}).items():
-        if split in counts:
-            problems += _differences(split, counts[split], targets)
+        if split in counted:
+            problems += _differences(split, counted[split], targets)
         elif split in source.optional:
             notes.append(f"split '{split}' is not in this copy")
         else:
@@ -43,7 +49,7 @@ def examine(name, source, place, about) -> dict:
         "layout": about["layout"],
         "images": len(faces),
         "views": shapes,
-        "counts": counts,
+        "counts": counted,
         "identities": about["identities"],
         "fingerprints": about["fingerprints"],
         "faces_not_found": about["faces_not_found"],
@@ -64,16 +70,6 @@ def _remarks(faces, about):
     if lost:
         which = f"{len(lost)} photographs ({', '.join(lost[:3])}{' ...' if len(lost) > 3 else ''})"
         yield f"no face found in {which}: view 'face' has their centred square"
-
-
-def _counts(faces):
-    """Split or "all" -> target -> class -> images."""
-    labels = replace(faces, images=np.empty((len(faces), 1, 1, 1), np.uint8))  # counting needs no pictures
-    parts = {"all": labels}
-    if faces.split is not None:
-        for split in dict.fromkeys(faces.split.tolist()):
-            parts[split] = labels.take(faces.split == split)
-    return {split: {target: part.counts(target) for target in part.targets} for split, part in parts.items()}
 
 
 def _differences(split, counts, expected):
