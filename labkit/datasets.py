@@ -10,17 +10,16 @@ import hashlib
 import json
 import math
 import re
-import secrets
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from labkit.faces import FaceSet
-from labkit.formats import archives, cache, checking
+from labkit.formats import archives, builtin, cache, checking
 from labkit.formats.checking import COMMAND, described
 from labkit.formats.decoding import ENDINGS, decode, is_picture
 from labkit.formats.reading import WrongLayout
@@ -239,13 +238,16 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     """
     if name == "builtin":
         _choice("view", view or "face", ["face"])
-        return _builtin(place(data_dir), options if size is None else options | {"size": size})
-    folder = place(data_dir) / name
-    about = _about(name, folder)
+        return builtin.load(place(data_dir), options if size is None else options | {"size": size})
     for option in options:
         _choice("option", option, ["n", "colour", "black"])
-    view = _choice("view", view or about["views"][0], about["views"])
-    faces = cache.faces_of(folder, about, view, size, options.get("n"), on_disk=True)
+    folder = place(data_dir) / name
+
+    def read(about):
+        chosen = _choice("view", view or about["views"][0], about["views"])
+        return cache.faces_of(folder, about, chosen, size, options.get("n"), on_disk=True)
+
+    faces = _read_whole(name, folder, read)
     if options.get("black") is False:
         faces = faces.take(faces.brightest() > 0)
     if options.get("colour") is False:
@@ -266,41 +268,6 @@ def _is_too_large(shape) -> bool:
     return available is not None and math.prod(shape) > int(available[1]) * 1024 / 4
 
 
-def _builtin(data_dir, options):
-    """The built-in faces.
-
-    Where `data_dir` is a folder, what was drawn is kept in its folder `builtin`: all notebooks share it.
-    """
-    from labkit import synthetic
-
-    if not data_dir.is_dir() or options.get("subjects") is not None:
-        return synthetic.make(**options)
-    seed, size = options.get("seed", 0), options.get("size", 64)
-    file = data_dir / "builtin" / f"version{synthetic.VERSION}-seed{seed}-{size}px.npy"
-    drawn = _drawn_before(file, size)
-    faces = synthetic.make(**options | {"colour": True}, drawn=drawn)
-    if drawn is None or len(drawn) < len(faces):
-        with suppress(OSError):  # a folder that cannot be written to: the faces are there all the same
-            _keep_drawn(file, faces.images)
-    return faces if options.get("colour", True) else faces.grey()
-
-
-def _keep_drawn(file, images):
-    file.parent.mkdir(exist_ok=True)
-    temporary = file.with_name(f".{file.stem}-{secrets.token_hex(4)}.tmp")
-    with open(temporary, "wb") as stream:
-        np.save(stream, images)
-    temporary.replace(file)
-
-
-def _drawn_before(file, size):
-    try:
-        drawn = np.load(file, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    return drawn if drawn.dtype == np.uint8 and drawn.shape[1:] == (size, size, 3) else None
-
-
 def identity(name, data_dir="data", view=None) -> str:
     """What `load(name, data_dir, view=view)` reads, as 64 hexadecimal digits.
 
@@ -315,13 +282,15 @@ def identity(name, data_dir="data", view=None) -> str:
         from labkit import synthetic
 
         return hashlib.sha256(f"builtin {synthetic.VERSION}".encode()).hexdigest()
-    about = _about(name, place(data_dir) / name)
+    about = _read_whole(name, place(data_dir) / name, lambda about: about)
     return about["identities"][_choice("view", view or about["views"][0], about["views"])]
 
 
 def views(name, data_dir="data") -> list[str]:
     """The views that `load` has of a data set."""
-    return ["face"] if name == "builtin" else _about(name, place(data_dir) / name)["views"]
+    if name == "builtin":
+        return ["face"]
+    return _read_whole(name, place(data_dir) / name, lambda about: about["views"])
 
 
 @contextmanager
@@ -354,7 +323,10 @@ def available(name, data_dir="data") -> bool:
     if name == "builtin":
         return True
     _source(name)
-    return (place(data_dir) / name / "about.json").is_file()
+    folder = place(data_dir) / name
+    if not folder.exists():
+        cache.put_back(folder)
+    return (folder / "about.json").is_file()
 
 
 def _choice(what, value, choices):
@@ -364,17 +336,35 @@ def _choice(what, value, choices):
 
 
 def _about(name, folder):
-    source = _source(name)
+    source, file = _source(name), folder / "about.json"
+    if not folder.exists():
+        cache.put_back(folder)
     try:
-        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        about = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise DataMissing(MISSING.format(name=name, place=folder.absolute(), source=source)) from None
     except ValueError:
-        about = {}
-    if about.get("version") != cache.VERSION:
+        about = None
+    if not cache.is_whole(about):
         problem = "damaged or written by another version of labkit"
         raise ValueError(f"{folder}: {problem}; import it again: {COMMAND.format(name=name)}")
     return about
+
+
+def _read_whole(name, folder, read):
+    """What `read(about)` returns of an imported data set; again where another process imported it anew
+    meanwhile, so that nothing is read half from the earlier and half from the later."""
+    for pause in (0.01, 0.05, None):
+        try:
+            about = _about(name, folder)
+            found = read(about)
+            if _about(name, folder) == about:
+                return found
+        except (DataMissing, ValueError):
+            if pause is None:
+                raise
+        time.sleep(pause or 0)
+    raise ValueError(f"{folder}: another process imports it again and again; try later")
 
 
 # Check
@@ -392,5 +382,5 @@ def check(name, data_dir="data") -> dict:
         DataMissing: where it is not imported.
         ValueError: for an unknown name, or where the cache cannot be read.
     """
-    folder = place(data_dir) / name
-    return checking.examine(name, _source(name), folder, _about(name, folder))
+    source, folder = _source(name), place(data_dir) / name
+    return _read_whole(name, folder, lambda about: checking.examine(name, source, folder, about))

@@ -26,6 +26,7 @@ VERSION = 2
 BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
 SPARE_BYTES = 32 * 2**20  # to be left free on the disk
 PARTS = ("names", "subjects", "split")  # what a FaceSet holds beside images and targets
+OLD = "-old"  # ends the name of a folder that is being replaced
 STALE_SECONDS = 24 * 3600  # what a killed import left behind is removed after this
 
 
@@ -57,6 +58,8 @@ def in_place(data_dir, name, size):
     folder = data_dir / f".{name}-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
+        if not (data_dir / name).exists():
+            put_back(data_dir / name)
         _remove_stale(data_dir, name)
         free = shutil.disk_usage(data_dir).free
         if free < size + SPARE_BYTES:
@@ -74,17 +77,36 @@ def in_place(data_dir, name, size):
 
 
 def _take_place(folder, place):
+    if place.is_file():
+        raise FileExistsError(errno.EEXIST, f"{place} is a file, and a data set is a folder")
+    old = folder.with_name(folder.name + OLD)
     for _ in range(20):  # another process may put its own there between our two steps
-        try:
-            return os.rename(folder, place)
-        except OSError:
-            if place.exists() and not place.is_dir():
-                raise
-        old = folder.with_name(f"{folder.name}-old")
         with suppress(FileNotFoundError):
             os.rename(place, old)
-        shutil.rmtree(old, ignore_errors=True)
+        try:
+            os.rename(folder, place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                put_back(place)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+            continue
+        with suppress(FileNotFoundError):
+            os.rename(old, folder)  # one name for all that is to be removed
+        return
     raise OSError(errno.EBUSY, f"{place} is being written by other processes; try again")
+
+
+def put_back(place):
+    """Undo half a replacement: an import that was killed between its two steps has moved the earlier data set
+    aside and put none in its place.
+
+    Args:
+        place: folder of the data set.
+    """
+    for old in place.parent.glob(f".{place.name}-*{OLD}"):
+        with suppress(OSError):  # another process was first, or the folder cannot be written to
+            return os.rename(old, place)
 
 
 def _remove_stale(data_dir, name):
@@ -92,6 +114,20 @@ def _remove_stale(data_dir, name):
         with suppress(OSError):  # another process may remove it first
             if time.time() - folder.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_whole(about) -> bool:
+    """True for what `write` puts into `about.json`."""
+    if not isinstance(about, dict) or about.get("version") != VERSION or not about.get("views"):
+        return False
+    lists = ("views", "faces_not_found", "notes")
+    tables = ("classes", "identities", "fingerprints")
+    return (
+        all(isinstance(about.get(part), str) for part in ("title", "file", "layout"))
+        and all(isinstance(about.get(part), list) for part in lists)
+        and all(isinstance(about.get(part), dict) for part in tables)
+        and all(set(about[part]) == set(about["views"]) for part in ("identities", "fingerprints"))
+    )
 
 
 def write(folder, title, reading, file, progress):
