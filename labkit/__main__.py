@@ -7,6 +7,7 @@ nothing else; what is said on the way goes to standard error.
 import json
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +39,15 @@ def command(group: typer.Typer, name: str | None = None) -> Callable:
     would break lines where the docstring does."""
 
     def register(function: Callable) -> Callable:
-        return group.command(name, help=" ".join(function.__doc__.split()))(function)
+        @wraps(function)
+        def run(*arguments, **options):
+            try:
+                return function(*arguments, **options)
+            except KeyboardInterrupt:
+                say("labkit: broken off; what was finished is kept")
+                raise typer.Exit(130) from None
+
+        return group.command(name, help=" ".join(function.__doc__.split()))(run)
 
     return register
 
@@ -237,12 +246,14 @@ def evaluate(
 ) -> None:
     """Measure any kept network on any data set: accuracy, macro figures, log loss, calibration error, per
     class, time a face."""
-    from labkit import evaluation
+    from labkit import datasets, evaluation
 
     if wrong := [pair for pair in map if pair.count("=") != 1]:
         raise ValueError(f"map '{wrong[0]}': expected CLASS=CLASS, of the data and of the network")
     mapping = dict(pair.split("=") for pair in map)
-    result = evaluation.evaluate(weights, data, split, data_dir, mapping)
+    if data in datasets.SOURCES and datasets.available(data, data_dir) and Path(data).exists():
+        say(f"{data}: the imported data set; for what is called so in this folder give ./{data}")
+    result = evaluation.evaluate(weights, data, split, data_dir, mapping, progress=not as_json)
     show(evaluation.flat(result), as_json, evaluation.text(result))
 
 

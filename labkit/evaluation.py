@@ -56,18 +56,22 @@ def kept_networks(store: runs.Store) -> dict[str, str | Path]:
     return found
 
 
-def read_faces(data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_IMAGES) -> FaceSet:
+def read_faces(
+    data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_IMAGES, progress: bool = False
+) -> FaceSet:
     """Faces in the size, view and colours that a network takes; where the data has no such view, the face or
     else what there is.
 
     Args:
-        data: an imported data set by its name, "builtin", or a file or folder.
+        data: an imported data set by its name, "builtin", or else a file or folder.
         about: what `load_network` says of the network.
         data_dir: where imported data sets lie.
         n: how many built-in faces to draw.
+        progress: True shows a bar while files are read.
     """
-    known = data == "builtin" or (data in datasets.SOURCES and not Path(data).exists())
-    opened = nullcontext((data, data_dir)) if known else datasets.imported(data, progress=False)
+    known = data == "builtin" or (data in datasets.SOURCES and datasets.available(data, data_dir))
+    known = known or (data in datasets.SOURCES and not Path(data).exists())  # says how to import it
+    opened = nullcontext((data, data_dir)) if known else datasets.imported(data, progress)
     with opened as (name, folder):
         there = datasets.views(name, folder)
         view = next((view for view in (about["view"], "face") if view in there), there[0])
@@ -118,7 +122,12 @@ def unknown_to(faces: FaceSet, target: str, labels: np.ndarray) -> dict[str, int
 
 
 def evaluate(
-    weights: str | Path, data: str | Path, split: str = "", data_dir="data", mapping: dict | None = None
+    weights: str | Path,
+    data: str | Path,
+    split: str = "",
+    data_dir="data",
+    mapping: dict | None = None,
+    progress: bool = False,
 ) -> dict:
     """All figures of a network on a data set, or on one of its official splits.
 
@@ -128,6 +137,7 @@ def evaluate(
         split: one of the data set's official splits; "" = all images.
         data_dir: where imported data sets lie.
         mapping: a class of the data -> the network's, as `labels_for` takes it.
+        progress: True shows a bar while files are read.
 
     Returns:
         `weights, data, split, n, copies` (images that it was trained on), `ms_per_face`, `left_out` (target
@@ -138,7 +148,7 @@ def evaluate(
         ValueError: where split or targets do not fit.
     """
     network, about = load_network(weights, data_dir)
-    faces = _of_split(read_faces(data, about, data_dir), split)
+    faces = _of_split(read_faces(data, about, data_dir, progress=progress), split)
     faces = _as_named(faces, network, about, mapping or {})
     targets = _common_targets(network, faces)
     training.predict(network, faces.images[:8], mirror=about["mirror"])  # the first call builds kernels

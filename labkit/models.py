@@ -22,7 +22,6 @@ import copy
 import hashlib
 import io
 import re
-import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from labkit.nets.syntax import CHANNELS, blocks, is_layer_syntax, layers, parse_blocks
+from labkit.places import whole_file
 
 __all__ = [
     "ARCHITECTURES",
@@ -306,12 +306,10 @@ def count_parameters(model: nn.Module, frozen: tuple[str, ...] = ()) -> int:
 def save(path: str | Path, model: FaceNet, **meta) -> None:
     """Keep a network in one file: weights, description, and `meta`, plain values only (classes, image size,
     data). Written to a temporary name, then renamed."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     content = {"weights": weights, "network": model.description, "meta": meta}
-    torch.save(content | {"sha256": _digest(content)}, temporary)
-    temporary.replace(path)
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
+        torch.save(content | {"sha256": _digest(content)}, stream)
 
 
 def _digest(content: dict) -> str:

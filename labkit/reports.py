@@ -188,7 +188,10 @@ def _run_or_skip(name: str, parameters: dict, plan: dict, folder: Path, data_dir
         told = {key: value for key, value in parameters.items() if key in known}
         error = run_notebook(source, target, told)
         pages.write_notebook(target, page, parameters["profile"])
-    except Exception as failure:  # a kernel that dies at its start, a full disk: the other notebooks go on
+    except OSError as failure:  # a full disk
+        target.unlink(missing_ok=True)  # not half of it
+        error = f"{target}: {failure.strerror or failure}"
+    except Exception as failure:  # a kernel that dies at its start: the other notebooks go on
         error = f"{type(failure).__name__}: {(str(failure).splitlines() or [''])[0]}"
     seconds = time.time() - start
     if error:

@@ -307,7 +307,6 @@ def trained_model(result: RunResult, store: Store, data_dir="data", progress: bo
         raise ValueError(f"row {result.key} was trained on other data than {name} holds now; run it again")
     path = store.runs / result.key / "weights.pt"
     model, _ = _train(spec, faces_of(spec, data_dir), data_dir, progress)
-    path.parent.mkdir(parents=True, exist_ok=True)
     models.save(path, model, spec=result.spec)
     return model
 

@@ -12,12 +12,12 @@ processes that finish the same row leave one of the two equal results.
 
 import hashlib
 import json
-import uuid
 import warnings
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 from labkit import models
+from labkit.places import whole_file
 from labkit.training import TrainConfig
 
 # Raise it when the numbers that training gives change on purpose: all kept rows are then trained anew.
@@ -188,10 +188,7 @@ class Store:
         """Keep a result, and its weights first, since the row is what says that the run is whole."""
         self._by_spec = None
         if model is not None:
-            folder = self.runs / result.key
-            folder.mkdir(parents=True, exist_ok=True)
-            models.save(folder / "weights.pt", model, spec=result.spec)
-        self.rows.mkdir(parents=True, exist_ok=True)
-        temporary = self.rows / f".{result.key}.{uuid.uuid4().hex}.tmp"
-        temporary.write_text(json.dumps(asdict(result), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(self.rows / f"{result.key}.json")
+            models.save(self.runs / result.key / "weights.pt", model, spec=result.spec)
+        text = json.dumps(asdict(result), indent=1, allow_nan=False) + "\n"
+        with whole_file(self.rows / f"{result.key}.json") as temporary:
+            temporary.write_text(text, encoding="utf-8")

@@ -7,7 +7,6 @@ standard deviation), `seeds`, `difference` (ours - published), then `seconds` (o
 """
 
 import json
-import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from labkit import metrics, running
-from labkit.places import shipped
+from labkit.places import harmless, shipped, whole_file
 from labkit.plan import Table
 
 SIGNED, FIGURES = (
@@ -273,14 +272,13 @@ def save(table: Table, frame: pd.DataFrame, results: list) -> Path:
         "measures": list(table.settings.get("measures", MEASURES)),
     }
     texts = {
-        ".csv": frame.to_csv(index=False, float_format=_digits),
+        ".csv": frame.map(harmless).to_csv(index=False, float_format=_digits),
         ".md": markdown(frame),
         ".tex": latex(frame),
     }
     for suffix, text in {**texts, ".json": json.dumps(notes, indent=1) + "\n"}.items():
-        temporary = folder / f".{table.id}{suffix}.{uuid.uuid4().hex}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / f"{table.id}{suffix}")
+        with whole_file(folder / f"{table.id}{suffix}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return folder / f"{table.id}.csv"
 
 

@@ -23,9 +23,9 @@ from downloads import (
     zipped,
 )
 
-from labkit import datasets
+from labkit import datasets, places
 from labkit.faces import OnDisk
-from labkit.formats import cache, decoding
+from labkit.formats import decoding
 from labkit.formats.reading import Reading
 
 # Pictures, wrong files, and what is not there
@@ -221,12 +221,69 @@ def test_two_imports_at_once(tmp_path):
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["genki4k"]
 
 
+def test_what_is_read_during_an_import_is_one_set_or_the_other(tmp_path):
+    content = genki()[1]
+    files = [tarred(tmp_path / name, content) for name in ("a.tar", "b.tar")]
+    data, failures = tmp_path / "data", []
+    datasets.import_data("genki4k", files[0], data, progress=False)
+    writers = [
+        threading.Thread(
+            target=lambda file=file: [
+                datasets.import_data("genki4k", file, data, progress=False) for _ in range(5)
+            ]
+        )
+        for file in files
+    ]
+    for writer in writers:
+        writer.start()
+    reads = 0
+    while any(writer.is_alive() for writer in writers):
+        try:
+            assert len(datasets.load("genki4k", data)) == 5 and datasets.available("genki4k", data)
+            reads += 1
+        except (ValueError, OSError) as error:
+            failures.append(error)
+    assert failures == [] and reads > 10
+
+
+def test_an_import_killed_between_its_two_renames_is_undone(imported):
+    _, data = imported
+    (data / "genki4k").rename(data / ".genki4k-1-abc-old")
+    assert datasets.available("genki4k", data) and len(datasets.load("genki4k", data)) == 5
+    (data / "genki4k").rename(data / ".genki4k-1-abc-old")
+    os.utime(data / ".genki4k-1-abc-old", (time.time() - 2 * places.STALE_SECONDS,) * 2)
+    with pytest.raises(FileNotFoundError):
+        datasets.import_data("genki4k", tmp := data / "nothing.tar", data, progress=False)
+    assert not tmp.exists() and len(datasets.load("genki4k", data)) == 5
+
+
+def test_a_file_where_the_data_set_should_be_stays(tmp_path):
+    file = tarred(tmp_path / "g.tar", genki()[1])
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "genki4k").write_text("mine")
+    with pytest.raises(FileExistsError, match="genki4k is a file"):
+        datasets.import_data("genki4k", file, tmp_path / "data", progress=False)
+    assert (tmp_path / "data" / "genki4k").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["[]", "3", "null", "{}", '{"version": 2}', '{"version": 2, "views": ["face"]}', "\u0000", "{", '"text"'],
+)
+def test_a_description_of_another_shape_is_one_line(imported, about):
+    _, data = imported
+    (data / "genki4k" / "about.json").write_text(about)
+    for call in (datasets.load, datasets.check, datasets.identity, datasets.views):
+        with pytest.raises(ValueError, match="genki4k: damaged or written by another version"):
+            call("genki4k", data)
+
+
 def test_leftovers_of_killed_imports_are_removed(imported):
     file, data = imported
     old, young = data / ".genki4k-1-abc", data / ".genki4k-2-abc"
     for folder in (old, young):
         write(folder, {"photo.npy": b"part"})
-    os.utime(old, (time.time() - 2 * cache.STALE_SECONDS,) * 2)
+    os.utime(old, (time.time() - 2 * places.STALE_SECONDS,) * 2)
     datasets.import_data("genki4k", file, data, progress=False)
     assert not old.exists() and young.exists()
 

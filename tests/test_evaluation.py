@@ -114,7 +114,7 @@ def test_copies_are_found_and_targets_without_a_label_left_out(kept, data_dir, m
     ).astype(np.uint8)
     targets = faces.targets | {"mood": np.full(40, -1)}
     other = FaceSet(moved, targets, faces.classes | {"mood": ("a", "b")}, source="moved")
-    monkeypatch.setattr(evaluation, "read_faces", lambda *_: other)
+    monkeypatch.setattr(evaluation, "read_faces", lambda *_, **__: other)
     assert evaluation.evaluate(published, "folders", data_dir=data_dir)["copies"] == 30
     none = FaceSet(
         moved,
@@ -122,7 +122,7 @@ def test_copies_are_found_and_targets_without_a_label_left_out(kept, data_dir, m
         other.classes,
         source="nobody labelled",
     )
-    monkeypatch.setattr(evaluation, "read_faces", lambda *_: none)
+    monkeypatch.setattr(evaluation, "read_faces", lambda *_, **__: none)
     with pytest.raises(ValueError, match="nobody labelled has labels for mood; the network predicts smile"):
         evaluation.evaluate(published, "folders", data_dir=data_dir)
 

@@ -4,10 +4,11 @@ Colours are those of Okabe and Ito (2008), told apart by the colour-blind; lines
 as in colour.
 """
 
-import uuid
 from pathlib import Path
 
 from matplotlib.figure import Figure
+
+from labkit.places import whole_file
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
@@ -54,15 +55,12 @@ def legend_beside(ax) -> None:
 
 def save(figure: Figure, folder: str | Path, name: str) -> Path:
     """Write `<folder>/figures/<name>.png`, where the report's page finds it; returns the path."""
-    folder = Path(folder) / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    return write(figure, folder / f"{name}.png")
+    return write(figure, Path(folder) / "figures" / f"{name}.png")
 
 
 def write(figure: Figure, path: Path) -> Path:
     """Write a PNG file, to a temporary name first; returns the path."""
     # Two notebooks may draw the same figure at once.
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.tmp")
-    figure.savefig(temporary, format="png", dpi=150, metadata={"Software": "labkit"})
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": "labkit"})
     return path

@@ -1,6 +1,7 @@
 """What is written of a film: the annotated video, a table with a line a face and frame, and a timeline."""
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 from labkit import figures
 from labkit.filming.frames import quietly
 from labkit.follow import Seen
+from labkit.places import harmless
 
 BOX = ("x", "y", "width", "height")
 FIRST = ("frame", "seconds", "face", *BOX)  # columns with which every table that labkit wrote begins
@@ -155,7 +157,7 @@ class Recording:
             self.writer.write(picture)
             self.written += 1
         new = [row(self.frames, seconds, one) for one in seen]
-        self.table.writerows(new)
+        self.table.writerows({name: harmless(value) for name, value in line.items()} for line in new)
         self.rows += new
         self.changes += changes(self.said, seen, seconds)
         self.frames += 1
@@ -170,7 +172,8 @@ class Recording:
             raise ValueError(f"{self.out}: OpenCV here cannot write this video ({codec})")
 
     def __exit__(self, *error) -> None:
-        self.file.close()
+        with suppress(OSError):  # a full disk: what fitted on it is kept
+            self.file.close()
         if self.writer:
             self.writer.release()
         if not self.written:

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +19,7 @@ import numpy as np
 from labkit import detect
 from labkit.faces import FaceSet, OnDisk
 from labkit.formats import decoding
+from labkit.places import remove_stale
 
 # Raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes.
 VERSION = 2
@@ -27,7 +27,6 @@ BATCH = 256  # pictures decoded at a time; never all, since photographs may be l
 SPARE_BYTES = 32 * 2**20  # to be left free on the disk
 PARTS = ("names", "subjects", "split")  # what a FaceSet holds beside images and targets
 OLD = "-old"  # ends the name of a folder that is being replaced
-STALE_SECONDS = 24 * 3600  # what a killed import left behind is removed after this
 
 
 def evenly(count, most):
@@ -60,7 +59,7 @@ def in_place(data_dir, name, size):
         data_dir.mkdir(parents=True, exist_ok=True)
         if not (data_dir / name).exists():
             put_back(data_dir / name)
-        _remove_stale(data_dir, name)
+        remove_stale(data_dir, f".{name}-*")
         free = shutil.disk_usage(data_dir).free
         if free < size + SPARE_BYTES:
             message = f"needs {size / 1e6:,.0f} MB in {data_dir.absolute()}, {free / 1e6:,.0f} MB are free"
@@ -107,13 +106,6 @@ def put_back(place):
     for old in place.parent.glob(f".{place.name}-*{OLD}"):
         with suppress(OSError):  # another process was first, or the folder cannot be written to
             return os.rename(old, place)
-
-
-def _remove_stale(data_dir, name):
-    for folder in data_dir.glob(f".{name}-*"):
-        with suppress(OSError):  # another process may remove it first
-            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_whole(about) -> bool:

@@ -5,10 +5,10 @@ import csv
 import html
 import json
 import re
-import uuid
 from pathlib import Path
 
 from labkit import tables
+from labkit.places import whole_file
 
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = ("published", "ours", "sd", "seeds", "difference")  # of a measure, in the order of the files
@@ -30,9 +30,8 @@ def _prose(text: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write(plan: dict, profile: str, folder: Path) -> Path:

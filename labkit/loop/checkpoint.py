@@ -6,11 +6,12 @@ random generators, and what happened so far. One file, written after each epoch 
 renamed.
 """
 
-import uuid
 import warnings
 from pathlib import Path
 
 import torch
+
+from labkit.places import whole_file
 
 
 def save(path: Path, of: str, device, generator: torch.Generator, parts: dict, facts: dict) -> None:
@@ -23,16 +24,14 @@ def save(path: Path, of: str, device, generator: torch.Generator, parts: dict, f
         parts: name -> what has a `state_dict`.
         facts: plain values.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {name: part.state_dict() for name, part in parts.items()}
     content |= {"of": of, "facts": facts, "generator": generator.get_state(), "cpu": torch.get_rng_state()}
     if device.type == "cuda":
         content["gpu"] = torch.cuda.get_rng_state(device)
     elif device.type == "mps":
         content["gpu"] = torch.mps.get_rng_state()
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    torch.save(content, temporary)
-    temporary.replace(path)
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
+        torch.save(content, stream)
 
 
 def load(path: Path, of: str, device, generator: torch.Generator, parts: dict) -> dict | None:
