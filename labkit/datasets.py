@@ -8,11 +8,9 @@ place and renamed at the end: a data set is there as a whole or not at all. Taug
 
 import hashlib
 import json
-import math
 import re
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,16 +36,15 @@ __all__ = [
     "described",
     "identity",
     "import_data",
-    "imported",
     "is_picture",
     "load",
     "look",
+    "read",
     "recognise",
     "views",
 ]
 
 
-MEMORY = Path("/proc/meminfo")
 MISSING = (
     "{source.title} is not imported.\n"
     "  looked for:      {place}\n"
@@ -165,8 +162,7 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
         name = name or recognise(files)
         source = SOURCES[name]
         reading = _read(name, source, files, progress)
-        if not len(reading.names):
-            raise ValueError(f"{file}: its table names no image; give a table with a row an image")
+        _check_not_empty(file, reading)
         if limit is not None:
             reading = reading.take(cache.evenly(len(reading.names), limit))
         bytes_an_image = sum(pixels**2 * channels for pixels, channels in reading.views.values())
@@ -188,6 +184,11 @@ def _read(name, source, files, progress):
     except WrongLayout as error:
         hint = _hint(name, files)
         raise ValueError(f"{files.path} is not laid out as {source.title}: {error}{hint}") from None
+
+
+def _check_not_empty(file, reading):
+    if not len(reading.names):
+        raise ValueError(f"{file}: its table names no image; give a table with a row an image")
 
 
 def _hint(name, files):
@@ -254,18 +255,7 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
         faces = faces.grey()
     elif options.get("colour"):
         faces = replace(faces, images=faces.images.with_channels(3))
-    return faces if _is_too_large(faces.images.shape) else replace(faces, images=faces.images[:])
-
-
-def _is_too_large(shape) -> bool:
-    """Whether images of this shape fill more than a quarter of the available memory; they then stay on disk.
-
-    Linux says how much there is; elsewhere images always go into memory.
-    """
-    if not MEMORY.exists():
-        return False
-    available = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())
-    return available is not None and math.prod(shape) > int(available[1]) * 1024 / 4
+    return faces if cache.is_too_large(faces.images.shape) else replace(faces, images=faces.images[:])
 
 
 def identity(name, data_dir="data", view=None) -> str:
@@ -293,25 +283,31 @@ def views(name, data_dir="data") -> list[str]:
     return _read_whole(name, place(data_dir) / name, lambda about: about["views"])
 
 
-@contextmanager
-def imported(file, progress=True):
-    """The data set in `file`, imported until the end of the block.
+def read(file, size, views=("face",), colour=True, progress=True) -> tuple[FaceSet, dict[str, str]]:
+    """The faces of a file for one use, without importing them; their pictures are decoded once, into memory,
+    or into a nameless temporary file where they would fill more than a quarter of what is free there.
 
     Which data set it is, `recognise` tells.
 
     Args:
         file: an archive, folder or table of any layout that can be imported.
+        size: pixels a side.
+        views: the first of them that the data has is taken, else its own first one.
+        colour: True = three channels, False = grey.
         progress: False shows no progress bar.
 
-    Yields:
-        `(name, data_dir)` for `load`.
+    Returns:
+        The faces, and what was left out: name -> why.
 
     Raises:
         ValueError, FileNotFoundError, OSError: as `import_data` does.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        name = import_data("", file, folder, progress)["name"]
-        yield name, folder
+    with archives.open_files(file) as files:
+        name = recognise(files)
+        title, reading = SOURCES[name].title, _read(name, SOURCES[name], files, progress)
+        _check_not_empty(file, reading)
+        view = next((view for view in views if view in reading.views), next(iter(reading.views)))
+        return cache.read(title, reading, view, size, 3 if colour else 1, progress)
 
 
 def available(name, data_dir="data") -> bool:

@@ -1,7 +1,6 @@
 """Any kept network on any data set that labkit reads, behind `python -m labkit evaluate WEIGHTS DATA`."""
 
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +55,7 @@ def kept_networks(store: runs.Store) -> dict[str, str | Path]:
     return found
 
 
-def read_faces(
-    data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_IMAGES, progress: bool = False
-) -> FaceSet:
+def read_faces(data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_IMAGES) -> FaceSet:
     """Faces in the size, view and colours that a network takes; where the data has no such view, the face or
     else what there is.
 
@@ -67,18 +64,20 @@ def read_faces(
         about: what `load_network` says of the network.
         data_dir: where imported data sets lie.
         n: how many built-in faces to draw.
-        progress: True shows a bar while files are read.
     """
+    return _read(data, about, data_dir, n, progress=False)[0]
+
+
+def _read(data, about, data_dir, n, progress) -> tuple[FaceSet, dict[str, str]]:
+    """What `read_faces` returns, and the files that were left out: name -> why."""
+    size, views, colour = about["size"], (about["view"], "face"), about["channels"] == 3
     known = data == "builtin" or (data in datasets.SOURCES and datasets.available(data, data_dir))
-    known = known or (data in datasets.SOURCES and not Path(data).exists())  # says how to import it
-    opened = nullcontext((data, data_dir)) if known else datasets.imported(data, progress)
-    with opened as (name, folder):
-        there = datasets.views(name, folder)
-        view = next((view for view in (about["view"], "face") if view in there), there[0])
-        options = {"colour": about["channels"] == 3}
-        if name == "builtin":
-            options["n"] = n
-        return datasets.load(name, folder, about["size"], view, **options)
+    if not known and (data not in datasets.SOURCES or Path(data).exists()):
+        return datasets.read(data, size, views, colour, progress)
+    there = datasets.views(data, data_dir)
+    view = next((view for view in views if view in there), there[0])
+    options = {"n": n} if data == "builtin" else {}
+    return datasets.load(data, data_dir, size, view, colour=colour, **options), {}
 
 
 def labels_for(faces: FaceSet, target: str, classes: list[str], mapping: dict | None = None) -> np.ndarray:
@@ -141,15 +140,16 @@ def evaluate(
 
     Returns:
         `weights, data, split, n, copies` (images that it was trained on), `ms_per_face`, `left_out` (target
-        -> class that the network does not know -> images), and `targets`: target -> what `metrics` gives, and
+        -> class that the network does not know -> images), `unread` (file that was left out -> why), and
+        `targets`: target -> what `metrics` gives, and
         `without_copies`, the same without those images, or None where no labelled image is left.
 
     Raises:
         ValueError: where split or targets do not fit.
     """
     network, about = load_network(weights, data_dir)
-    faces = _of_split(read_faces(data, about, data_dir, progress=progress), split)
-    faces = _as_named(faces, network, about, mapping or {})
+    faces, unread = _read(data, about, data_dir, BUILTIN_IMAGES, progress)
+    faces = _as_named(_of_split(faces, split), network, about, mapping or {})
     targets = _common_targets(network, faces)
     training.predict(network, faces.images[:8], mirror=about["mirror"])  # the first call builds kernels
     start = time.perf_counter()
@@ -178,6 +178,7 @@ def evaluate(
         "copies": int(copies.sum()),
         "ms_per_face": round(seconds / len(faces) * 1000, 4),
         "left_out": left_out,
+        "unread": unread,
         "targets": measured,
     }
 
@@ -227,6 +228,9 @@ def text(result: dict) -> str:
     split = f", {result['split']}" if result["split"] else ""
     counts = f"{result['n']:,} images, {result['ms_per_face']:.2f} ms a face"
     lines = [f"{result['weights']} on {result['data']}{split}: {counts}"]
+    if unread := list(result["unread"].items()):
+        some = "; ".join(f"{name}: {why}" for name, why in unread[:3])
+        lines.append(f"  {len(unread)} files left out: {some}{' ...' if len(unread) > 3 else ''}")
     for target, figures in result["targets"].items():
         lines += _lines_of_target(target, figures)
         if lost := result["left_out"].get(target):

@@ -255,7 +255,8 @@ def signatures(images: np.ndarray) -> np.ndarray:
     more than rounding moves them."""
     small = np.empty((len(images), 16, 16), np.float64)
     for i, image in enumerate(images):
-        small[i] = cv2.resize(image.mean(-1, dtype=np.float32), (16, 16), interpolation=cv2.INTER_AREA)
+        channels = [image[..., c].astype(np.float32) for c in range(image.shape[-1])]
+        small[i] = cv2.resize(sum(channels) / len(channels), (16, 16), interpolation=cv2.INTER_AREA)
     directions = np.random.default_rng(0).standard_normal((256, SIGNATURE))
     return np.clip(np.rint((small.reshape(-1, 256) - 128) @ directions / 24), -128, 127).astype(np.int8)
 

@@ -25,7 +25,7 @@ from downloads import (
 
 from labkit import datasets, places
 from labkit.faces import OnDisk
-from labkit.formats import decoding
+from labkit.formats import cache, decoding
 from labkit.formats.reading import Reading
 
 # Pictures, wrong files, and what is not there
@@ -412,7 +412,7 @@ def test_images_that_do_not_fit_into_memory_stay_on_disk_and_are_the_same(import
     for option in options:
         here = datasets.load("genki4k", data, **option)
         with monkeypatch.context() as patch:
-            patch.setattr(datasets, "MEMORY", tmp_path / "meminfo")
+            patch.setattr(cache, "MEMORY", tmp_path / "meminfo")
             there = datasets.load("genki4k", data, **option)
         assert isinstance(here.images, np.ndarray) and isinstance(there.images, OnDisk)
         assert there.images.shape == here.images.shape and there.fingerprint == here.fingerprint

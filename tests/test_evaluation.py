@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 from labkit import __main__ as commands
 from labkit import datasets, evaluation, models, running, runs, training
 from labkit.faces import FaceSet
+from labkit.formats import cache
 
 CLASSES = ("not smiling", "smiling")
 
@@ -78,6 +79,39 @@ def test_a_published_network_needs_no_data_of_its_own(kept, data_dir, tmp_path):
         evaluation.evaluate(weights, data_dir / "faces.zip", data_dir=tmp_path / "nothing")
 
 
+def test_a_file_is_read_as_its_import_would_be(kept, data_dir, tmp_path, monkeypatch):
+    """In memory, or where there is little of that in a temporary file; what cannot be read is named."""
+    images, labels = bright_and_dark()
+    files = {f"{CLASSES[y]}/{i:02d}.png": encoded(image) for i, (image, y) in enumerate(zip(images, labels))}
+    files |= {"smiling/broken.png": files["smiling/01.png"][:50], "smiling/note.jpg": b"no picture"}
+    file = zipped(tmp_path / "some.zip", files)
+    (tmp_path / "meminfo").write_text("MemAvailable: 100 kB")
+    for much in (True, False):
+        if not much:
+            monkeypatch.setattr(cache, "MEMORY", tmp_path / "meminfo")
+        for view, colour in (("photo", True), ("face", False)):
+            faces, left_out = datasets.read(file, 32, (view,), colour, progress=False)
+            there = datasets.load("folders", data_dir, 32, view, colour=colour)
+            assert (faces.images == there.images[:]).all() and faces.names.tolist() == there.names.tolist()
+            assert (faces.targets["smile"] == there.targets["smile"]).all()
+            assert set(left_out) == {"smiling/broken.png", "smiling/note.jpg"}
+            assert isinstance(faces.images, np.memmap) is not much
+    _, _, published = kept
+    result = evaluation.evaluate(published, file)
+    assert set(result["unread"]) == set(left_out) and result["n"] == 40
+    assert "2 files left out: smiling/broken.png: " in evaluation.text(result)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["meminfo", "some.zip"]
+
+
+def test_an_imported_data_set_goes_before_a_folder_of_its_name(kept, data_dir, tmp_path, monkeypatch):
+    _, weights, _ = kept
+    (tmp_path / "folders" / "happy").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert evaluation.evaluate(weights, "folders", data_dir=data_dir)["n"] == 40
+    with pytest.raises(ValueError, match="folders: holds no files"):
+        evaluation.evaluate(weights, "./folders", data_dir=data_dir)
+
+
 def test_classes_in_another_order_and_images_without_labels():
     faces = FaceSet(
         np.zeros((3, 8, 8, 1), np.uint8),
@@ -114,7 +148,7 @@ def test_copies_are_found_and_targets_without_a_label_left_out(kept, data_dir, m
     ).astype(np.uint8)
     targets = faces.targets | {"mood": np.full(40, -1)}
     other = FaceSet(moved, targets, faces.classes | {"mood": ("a", "b")}, source="moved")
-    monkeypatch.setattr(evaluation, "read_faces", lambda *_, **__: other)
+    monkeypatch.setattr(evaluation, "_read", lambda *_: (other, {}))
     assert evaluation.evaluate(published, "folders", data_dir=data_dir)["copies"] == 30
     none = FaceSet(
         moved,
@@ -122,7 +156,7 @@ def test_copies_are_found_and_targets_without_a_label_left_out(kept, data_dir, m
         other.classes,
         source="nobody labelled",
     )
-    monkeypatch.setattr(evaluation, "read_faces", lambda *_, **__: none)
+    monkeypatch.setattr(evaluation, "_read", lambda *_: (none, {}))
     with pytest.raises(ValueError, match="nobody labelled has labels for mood; the network predicts smile"):
         evaluation.evaluate(published, "folders", data_dir=data_dir)
 

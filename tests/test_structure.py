@@ -38,7 +38,7 @@ ALLOWED = {
     "formats.fer2013": "faces labels formats.archives formats.decoding formats.reading",
     "formats.ckplus": "faces labels formats.archives formats.decoding formats.reading",
     "formats.attributes": "formats.archives formats.attribute_tables formats.reading",
-    "formats.folders": "labels formats.archives formats.decoding formats.reading",
+    "formats.folders": "faces labels formats.archives formats.decoding formats.reading",
     "formats.sources": "labels formats.genki4k formats.fer2013 formats.ckplus formats.attributes "
     "formats.folders",
     "formats.builtin": "places synthetic",

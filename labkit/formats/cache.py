@@ -6,23 +6,28 @@ The folder is built beside its place and renamed at the end: a data set is there
 import errno
 import hashlib
 import json
+import math
 import os
+import re
 import secrets
 import shutil
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from labkit import detect
-from labkit.faces import FaceSet, OnDisk
+from labkit.faces import FaceSet, OnDisk, grey, resize
 from labkit.formats import decoding
 from labkit.places import remove_stale
 
 # Raised when caches written before can no longer be read, or hold crops that labkit.detect no longer makes.
 VERSION = 2
+MEMORY = Path("/proc/meminfo")
 BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
 SPARE_BYTES = 32 * 2**20  # to be left free on the disk
 PARTS = ("names", "subjects", "split")  # what a FaceSet holds beside images and targets
@@ -178,11 +183,9 @@ def _write_images(folder, title, reading, progress):
             digests.append(digest)
             if not found:
                 lost.append(name)
-            for view, image in images.items():
-                streams[view].write(image.tobytes())
-        if not kept:
-            name, why = next(iter(left_out.items()))
-            raise ValueError(f"{reading.files.path}: no picture could be read; the first, {name}: {why}")
+            for view, stream in streams.items():
+                stream.write(images[view].tobytes())
+        _check_some(reading, kept, left_out)
         if left_out:
             reading = replace(reading.take(np.array(kept)), left_out=reading.left_out | left_out)
             for view, stream in streams.items():
@@ -244,6 +247,53 @@ def _rendered(title, reading, progress):
             for result in pool.map(render, reading.pictures[start : start + BATCH].tolist()):
                 yield result
                 bar.update()
+
+
+def read(title, reading, view, size, channels, progress):
+    """What a reader found as a `FaceSet` of one view, nothing written, and what was left out: name -> why.
+
+    Args:
+        title: of the data set.
+        reading: what its reader found.
+        view: one of its views.
+        size: pixels a side.
+        channels: 3 for RGB, 1 for grey.
+        progress: True shows a progress bar.
+    """
+    shape = (len(reading.names), size, size, channels)
+    if is_too_large(shape):
+        images = np.memmap(tempfile.TemporaryFile(), np.uint8, "w+", shape=shape)  # noqa: SIM115
+    else:
+        images = np.empty(shape, np.uint8)
+    kept, left_out = [], dict(reading.left_out)
+    for i, (rendered, why, _) in enumerate(_rendered(title, reading, progress)):
+        if rendered is None:
+            left_out[reading.pictures[i].item()] = why
+            continue
+        image = resize(rendered[view], size)
+        images[len(kept)] = grey(image[None])[0] if channels == 1 != image.shape[-1] else image
+        kept.append(i)
+    _check_some(reading, kept, left_out)
+    reading = reading.take(np.array(kept))
+    labels = (reading.targets, reading.classes, reading.subjects, reading.names, reading.split)
+    return FaceSet(images[: len(kept)], *labels, source=f"{title}, {view}"), left_out
+
+
+def is_too_large(shape) -> bool:
+    """Whether images of this shape fill more than a quarter of the available memory; they then stay on disk.
+
+    Linux says how much there is; elsewhere images always go into memory.
+    """
+    if not MEMORY.exists():
+        return False
+    available = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())
+    return available is not None and math.prod(shape) > int(available[1]) * 1024 / 4
+
+
+def _check_some(reading, kept, left_out):
+    if not kept:
+        name, why = next(iter(left_out.items()))
+        raise ValueError(f"{reading.files.path}: no picture could be read; the first, {name}: {why}")
 
 
 def faces_of(place, about, view, size=None, n=None, on_disk=False):

@@ -107,7 +107,12 @@ def face_crop(picture, size):
     face = detect.main_face(detect.find_faces(picture), picture.shape)
     if face is not None:
         return detect.crop_face(picture, face, size), True
+    return middle(picture, size), False
+
+
+def middle(picture, size):
+    """The centred square of a picture, uint8 (H, W, C), `size` pixels a side."""
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return resize(picture[top : top + side, left : left + side], size), False
+    return resize(picture[top : top + side, left : left + side], size)

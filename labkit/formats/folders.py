@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from labkit.faces import resize
 from labkit.formats import archives, decoding
 from labkit.formats.reading import Reading, WrongLayout, basenames, photo_and_face
 from labkit.labels import EMOTIONS, SMILES, meant, plain
@@ -23,7 +24,8 @@ def read(files, track=iter) -> Reading:
 
     Folders `train`, `validation` and `test` above them, or as they are else called, are the split. Folders
     that are named 0 to 6 mean FER2013's codes. Both the whole picture and the face are kept. Pictures that
-    lie beside the folders, or cannot be read, are left out and counted.
+    lie beside the folders, or cannot be read, are left out and counted. In a picture of fewer than 96 pixels
+    no face is looked for: it is one.
 
     Returns:
         A `Reading` with the target emotion where every folder means one of its seven or contempt, smile where
@@ -52,13 +54,20 @@ def read(files, track=iter) -> Reading:
         views={"face": (PIXELS, 3), "photo": (PIXELS, 3)},
         files=files,
         pictures=np.array(members),
-        render=photo_and_face(PIXELS),
+        render=_render,
         split=split,
         detected=("face",),
         notes=notes,
         left_out=dict.fromkeys(beside, "lies beside the folders of classes"),
         can_lack=True,
     )
+
+
+def _render(picture):
+    """The picture and the face in it; one that is smaller than what is kept was cut out before."""
+    if min(picture.shape[:2]) >= PIXELS:
+        return photo_and_face(PIXELS)(picture)
+    return {"photo": resize(picture, PIXELS), "face": decoding.middle(picture, PIXELS)}, True
 
 
 def _labelled(folders):
