@@ -7,7 +7,7 @@ import numpy as np
 
 from labkit import datasets, metrics, models, running, runs, splits, training
 from labkit.faces import FaceSet
-from labkit.labels import meant
+from labkit.labels import ANOTHER_OPINION, meant
 
 BUILTIN_IMAGES = 1000
 
@@ -158,11 +158,12 @@ def evaluate(
     copies = splits.copied(faces.images, about["trained_on"].numpy())
     measured, left_out = {}, {}
     for target in targets:
-        classes, probabilities = about["classes"][target], predicted[target]
+        head = _head(network, target)
+        classes, probabilities = about["classes"][head], predicted[head]
         labels = labels_for(faces, target, classes, mapping)
         if lost := unknown_to(faces, target, labels):
             left_out[target] = lost
-        measure = metrics.multilabel if target in network.multilabel else metrics.classification
+        measure = metrics.multilabel if head in network.multilabel else metrics.classification
         measured[target] = measure(labels, probabilities, classes)
         others, rest = faces.labelled(target) & ~copies, None
         if labels.ndim == 1:
@@ -204,13 +205,18 @@ def _of_split(faces: FaceSet, split: str) -> FaceSet:
 
 
 def _common_targets(network, faces: FaceSet) -> list[str]:
-    """What the network predicts and some face has a label for."""
+    """What the network predicts and some face has a label for, be it another source's label of the same."""
     labelled = [target for target in faces.targets if faces.labelled(target).any()]
-    targets = [target for target in network.heads if target in labelled]
+    targets = [target for target in labelled if _head(network, target)]
     if not targets:
         predicts = f"the network predicts {', '.join(network.heads)}"
         raise ValueError(f"{faces.source} has labels for {', '.join(labelled)}; {predicts}")
     return targets
+
+
+def _head(network, target: str) -> str | None:
+    """The output of the network that a target of the data is about."""
+    return next((head for head in (target, ANOTHER_OPINION.get(target)) if head in network.heads), None)
 
 
 def flat(result: dict) -> dict:

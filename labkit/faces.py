@@ -74,6 +74,8 @@ class FaceSet:
             name -> float32 (N, K), 0 or 1 for each of K labels, NaN = not coded.
         classes: name -> the class names (or the K label names) in order.
         subjects: (N,) str, who is in the picture, or None where that is not known.
+        votes: target -> float32 (N, K): how several people's answers are shared among its classes, each row
+            summing to 1; NaN = nobody was asked. Soft labels, beside the target's class indices.
         names: (N,) str, a name for each image, usually its file name, or None.
         split: (N,) str, the official split of each image, or None.
         source: one line that says where the images come from.
@@ -89,6 +91,7 @@ class FaceSet:
     names: np.ndarray | None = None
     split: np.ndarray | None = None
     source: str = ""
+    votes: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         _check_images(self.images)
@@ -99,6 +102,8 @@ class FaceSet:
             )
         for name, values in self.targets.items():
             _check_target(name, values, len(self.classes[name]), n)
+        for name, values in self.votes.items():
+            _check_votes(name, values, self.targets.get(name), len(self.classes.get(name, ())))
         for label in ("subjects", "names", "split"):
             values = getattr(self, label)
             if values is not None and len(values) != n:
@@ -123,6 +128,8 @@ class FaceSet:
         for name in sorted(self.targets):
             digest.update(f"{name}:{','.join(self.classes[name])}".encode())
             digest.update(np.ascontiguousarray(self.targets[name]))
+        for name in sorted(self.votes):
+            digest.update(f"votes of {name}".encode() + np.ascontiguousarray(self.votes[name]).tobytes())
         for part in ("subjects", "split"):
             values = getattr(self, part)
             digest.update(f"{part}:{None if values is None else values.tolist()}".encode())
@@ -149,6 +156,7 @@ class FaceSet:
             self,
             images=self.images.take(indices) if isinstance(self.images, OnDisk) else self.images[indices],
             targets={name: values[indices] for name, values in self.targets.items()},
+            votes={name: values[indices] for name, values in self.votes.items()},
             subjects=pick(self.subjects),
             names=pick(self.names),
             split=pick(self.split),
@@ -172,9 +180,11 @@ class FaceSet:
 
     def renamed(self, target: str, name: str) -> "FaceSet":
         """The same images with a target under another name."""
-        targets = {name if key == target else key: values for key, values in self.targets.items()}
-        classes = {name if key == target else key: values for key, values in self.classes.items()}
-        return replace(self, targets=targets, classes=classes)
+        parts = {}
+        for part in ("targets", "classes", "votes"):
+            values = getattr(self, part)
+            parts[part] = {name if key == target else key: value for key, value in values.items()}
+        return replace(self, **parts)
 
     def captions(self, most: int = 2) -> list[str]:
         """What each image is labelled as, a line a target, of the first `most` targets with one class an
@@ -225,6 +235,17 @@ def _check_target(name, values, n_classes, n):
         raise ValueError(
             f"target '{name}': expected int64 (N,) or float32 (N, K), got {values.dtype} {values.shape}"
         )
+
+
+def _check_votes(name, votes, labels, n_classes):
+    if labels is None or labels.ndim != 1:
+        raise ValueError(f"votes of '{name}': expected those of a target with one class an image")
+    if votes.dtype != np.float32 or votes.shape != (len(labels), n_classes):
+        expected = f"float32 ({len(labels)}, {n_classes})"
+        raise ValueError(f"votes of '{name}': expected {expected}, got {votes.dtype} {votes.shape}")
+    shares = votes[~np.isnan(votes).all(1)]
+    if not (np.isfinite(shares).all() and (shares >= 0).all() and np.allclose(shares.sum(1), 1, atol=1e-4)):
+        raise ValueError(f"votes of '{name}': expected shares of 0 or more that sum to 1, or NaN")
 
 
 def grey(images: np.ndarray) -> np.ndarray:

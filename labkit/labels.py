@@ -20,6 +20,16 @@ HIGH_LEVEL_OF = {  # neutral has none
     "surprise": "surprise",
 }
 
+# The columns of FER+, in which ten people vote on each picture of FER2013 (Barsoum, Zhang, Canton Ferrer
+# and Zhang: Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution,
+# 2016).
+VOTED = {
+    "anger": "angry", "disgust": "disgust", "fear": "fear", "happiness": "happy", "sadness": "sad",
+    "surprise": "surprise", "neutral": "neutral", "contempt": "contempt",
+}  # fmt: skip
+NO_EMOTION = ("unknown", "nf")  # its other two: cannot be told, and not a face
+ANOTHER_OPINION = {"emotion_voted": "emotion"}  # labels of another source -> the target that they label again
+
 # Ekman, Friesen and Hager, Facial Action Coding System (2002), in the order of the columns of CK+'s table.
 ACTION_UNITS = {
     "AU17": "chin raiser",

@@ -22,7 +22,7 @@ from labkit.faces import BLOCK
 from labkit.loop import checkpoint as checkpoints
 from labkit.loop.batches import batches, set_scale, to_batch
 from labkit.loop.config import OPTIMIZERS, TrainConfig, check
-from labkit.loop.losses import LOSSES, class_weights, loss, multi_margin
+from labkit.loop.losses import LOSSES, VOTES, class_weights, kind_of, loss, multi_margin
 from labkit.loop.rules import LOSS, PLATEAU, SCHEDULES, Patience, make_scheduler, one_cycle
 
 __all__ = [
@@ -172,8 +172,11 @@ def fit(
     return history
 
 
-def _labels(faces, model, device) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(faces.targets[name]).to(device) for name in model.heads}
+def _labels(faces, model, device, kind: str | dict = "cross_entropy") -> dict[str, torch.Tensor]:
+    """What `loss` compares the network's answers with: labels, or votes for a loss that takes those."""
+    values = {name: faces.targets[name] for name in model.heads}
+    values |= {name: faces.votes[name] for name in model.heads if kind_of(name, kind) == VOTES}
+    return {name: torch.from_numpy(labels).to(device) for name, labels in values.items()}
 
 
 @dataclass
@@ -213,7 +216,7 @@ class _Run:
             of=f"{config}, seed {seed}, {len(train)} images, {shapes}",
             config=config,
             images=torch.from_numpy(train.images).to(device) if in_memory else train.images,
-            labels=_labels(train, model, device),
+            labels=_labels(train, model, device, config.loss),
             weights={name: torch.from_numpy(values).to(device) for name, values in weights.items()},
             model=model,
             frozen=frozen,

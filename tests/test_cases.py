@@ -205,12 +205,46 @@ def test_a_tar_that_is_called_csv(tmp_path):
     assert look(tmp_path / "fer2013.csv")["images"] == 3
 
 
-def test_votes_that_are_not_read_are_said_to_be_there(tmp_path):
+FER_PLUS = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+VOTES = ("0,8,2,0,0,0,0,0,0,0", "5,0,0,5,0,0,0,0,0,0", "3,1,0,0,0,0,0,0,6,0")  # happy, a tie, unclear
+
+
+def test_votes_of_fer_plus_are_soft_labels(tmp_path):
+    votes = "\n".join([FER_PLUS, *(f"Training,fer000000{i}.png,{row}" for i, row in enumerate(VOTES))])
     files = {
         "fer2013.csv": pixel_table("emotion", "pixels", "Usage"),
-        "fer2013new.csv": b"Usage,neutral\nTraining,1\n",
+        "fer2013new.csv": votes.encode(),
     }
-    assert set(look(zipped(tmp_path / "f.zip", files))["left_out"]) == {"fer2013new.csv"}
+    faces, summary = load(tmp_path, zipped(tmp_path / "f.zip", files))
+    classes = faces.classes["emotion_voted"]
+    assert classes == (*EMOTIONS, "contempt") and faces.classes["emotion"] == EMOTIONS
+    assert faces.targets["emotion_voted"].tolist() == [3, -1, -1]
+    first, second, third = faces.votes["emotion_voted"]
+    assert dict(zip(classes, first)) == dict.fromkeys(classes, 0) | {
+        "happy": pytest.approx(0.8),
+        "surprise": pytest.approx(0.2),
+    }
+    assert second[4] == second[6] == 0.5 and np.isnan(third).all()
+    assert "votes of FER+ for 2 pictures; 1 that most called no face or unclear" in " ".join(summary["notes"])
+    assert faces.take([1]).votes["emotion_voted"].tolist() == [second.tolist()] and summary["left_out"] == {}
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([f"Training,a,{VOTES[0]}"], "1 rows, expected 3, one a picture"),
+        ([f"Training,a,{VOTES[0]}"] * 4, "line 5: not the table of votes for these pictures: it has more"),
+        ([f"PublicTest,a,{VOTES[0]}"] * 3, "line 2: not the table of votes for these pictures: their Usage"),
+        (["Training,a,x,8,2,0,0,0,0,0,0,0"] * 3, "line 2: 'x' votes, expected a number of 0 or more"),
+    ],
+)
+def test_votes_that_do_not_fit_are_left_out_with_the_reason(tmp_path, rows, why):
+    files = {
+        "fer2013.csv": pixel_table("emotion", "pixels", "Usage"),
+        "fer2013new.csv": "\n".join([FER_PLUS, *rows]).encode(),
+    }
+    found = look(zipped(tmp_path / "f.zip", files))
+    assert list(found["targets"]) == ["emotion"] and why in found["left_out"]["fer2013new.csv"]
 
 
 # GENKI and CK+ as their makers give them out

@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 from labkit import __main__ as commands
 from labkit import datasets, evaluation, models, running, runs, training
-from labkit.faces import FaceSet
+from labkit.faces import FaceSet, resized
 from labkit.formats import cache
 
 CLASSES = ("not smiling", "smiling")
@@ -110,6 +110,19 @@ def test_an_imported_data_set_goes_before_a_folder_of_its_name(kept, data_dir, t
     assert evaluation.evaluate(weights, "folders", data_dir=data_dir)["n"] == 40
     with pytest.raises(ValueError, match="folders: holds no files"):
         evaluation.evaluate(weights, "./folders", data_dir=data_dir)
+
+
+def test_another_sources_labels_of_the_same_are_measured_beside(kept, monkeypatch):
+    _, _, published = kept
+    images, labels = bright_and_dark()
+    monkeypatch.setitem(evaluation.ANOTHER_OPINION, "smile_voted", "smile")
+    voted = np.where(np.arange(len(labels)) < 10, -1, 1 - labels)
+    targets = {"smile": labels.astype(np.int64), "smile_voted": voted.astype(np.int64)}
+    faces = FaceSet(resized(images, 32), targets, dict.fromkeys(targets, CLASSES))
+    monkeypatch.setattr(evaluation, "_read", lambda *_: (faces, {}))
+    found = evaluation.evaluate(published, "these")["targets"]
+    assert found["smile"]["n"] == 40 and found["smile_voted"]["n"] == 30
+    assert found["smile_voted"]["accuracy"] < 0.5 < found["smile"]["accuracy"]
 
 
 def test_classes_in_another_order_and_images_without_labels():

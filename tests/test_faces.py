@@ -137,3 +137,18 @@ def test_images_on_disk_are_shrunk_without_ever_being_all_in_memory(tmp_path):
     assert images.take(np.arange(3000) > 2990).shape[0] == 9 and len(images[[]]) == 0
     none = FaceSet(images).take([])
     assert len(none.brightest()) == 0 and len(none.grey()) == 0
+
+
+def test_votes_are_checked_and_go_where_their_images_go(faces):
+    votes = np.full((len(faces), 2), 0.5, np.float32)
+    votes[0] = np.nan
+    asked = replace(faces, votes={"side": votes})
+    assert asked.fingerprint != faces.fingerprint
+    assert asked.renamed("side", "half").votes["half"] is votes and len(asked.take([3, 4]).votes["side"]) == 2
+    for wrong, message in (
+        ({"marks": votes}, "votes of 'marks': expected those of a target with one class an image"),
+        ({"side": votes[:5]}, r"votes of 'side': expected float32 \(48, 2\), got float32 \(5, 2\)"),
+        ({"side": votes * 2}, "votes of 'side': expected shares of 0 or more that sum to 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            replace(faces, votes=wrong)

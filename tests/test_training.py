@@ -234,6 +234,28 @@ def test_the_other_losses_are_those_of_torch():
     )
 
 
+def test_votes_cost_what_torch_says_and_teach_their_shares(faces):
+    logits = {"emotion": random_logits()["emotion"]}
+    shares = torch.tensor(
+        [[0.8, 0.2, 0.0], [0, 1, 0], [math.nan] * 3, [0.5, 0.25, 0.25], [1, 0, 0], [0, 0, 1]]
+    )
+    known = ~shares.isnan().any(1)
+    cost = training.loss(logits, {"emotion": shares}, kind={"emotion": "votes"})
+    expected = F.cross_entropy(logits["emotion"][known], shares[known])
+    assert float(cost) == pytest.approx(float(expected))
+    votes = np.where(faces.targets["side"][:, None] == [0, 1], 0.75, 0.25).astype(np.float32)
+    asked = replace(faces, votes={"side": votes})
+    model = new_model()
+    config = replace(SHORT, epochs=30, loss="votes")
+    training.fit(model, asked, config=config, progress=False)
+    said = training.predict(model, faces.images)["side"]
+    assert abs(said.max(1).mean() - 0.75) < 0.08 and (said.argmax(1) == faces.targets["side"]).mean() > 0.9
+    with pytest.raises(ValueError, match="'votes' for side, but two halves has votes for no target"):
+        training.fit(model, faces, config=config, progress=False)
+    with pytest.raises(ValueError, match="class_weights: side: votes have no single class to weigh"):
+        replace(config, class_weights={"side": "balanced"})
+
+
 def test_a_batch_without_any_label_costs_nothing_and_moves_nothing():
     logits = {name: z.requires_grad_() for name, z in random_logits().items()}
     value = training.loss(

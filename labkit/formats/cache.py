@@ -141,6 +141,7 @@ def write(folder, title, reading, file, progress):
     """
     reading, lost, contents = _write_images(folder, title, reading, progress)
     labels = {f"target_{target}": values for target, values in reading.targets.items()}
+    labels |= {f"votes_{target}": values for target, values in reading.votes.items()}
     labels |= {part: getattr(reading, part) for part in PARTS if getattr(reading, part) is not None}
     np.savez(folder / "labels.npz", **labels)
     about = {
@@ -210,8 +211,9 @@ def _digest_of_labels(reading):
         values = getattr(reading, part)
         said.append(False if values is None else values.tolist())
     digest = hashlib.sha256(json.dumps(said).encode())
-    for target in sorted(reading.targets):
-        digest.update(target.encode() + np.ascontiguousarray(reading.targets[target]).tobytes())
+    for values in (reading.targets, reading.votes):
+        for target in sorted(values):
+            digest.update(target.encode() + np.ascontiguousarray(values[target]).tobytes())
     return digest
 
 
@@ -275,8 +277,9 @@ def read(title, reading, view, size, channels, progress):
         kept.append(i)
     _check_some(reading, kept, left_out)
     reading = reading.take(np.array(kept))
-    labels = (reading.targets, reading.classes, reading.subjects, reading.names, reading.split)
-    return FaceSet(images[: len(kept)], *labels, source=f"{title}, {view}"), left_out
+    parts = ("targets", "classes", "votes", *PARTS)
+    labels = {part: getattr(reading, part) for part in parts}
+    return FaceSet(images[: len(kept)], source=f"{title}, {view}", **labels), left_out
 
 
 def is_too_large(shape) -> bool:
@@ -320,13 +323,14 @@ def faces_of(place, about, view, size=None, n=None, on_disk=False):
     if n is not None:
         chosen = evenly(len(images), n)
         images, labels = images.take(chosen), {name: values[chosen] for name, values in labels.items()}
-    targets = {}
-    for name, values in labels.items():
-        if name.startswith("target_"):
-            targets[name.removeprefix("target_")] = values
+
+    def beginning(word):
+        return {name.removeprefix(word): labels[name] for name in labels if name.startswith(word)}
+
     return FaceSet(
         images=images if on_disk else images[:],
-        targets=targets,
+        targets=beginning("target_"),
+        votes=beginning("votes_"),
         classes={name: tuple(classes) for name, classes in about["classes"].items()},
         source=f"{about['title']}, {view}",
         **{part: labels.get(part) for part in PARTS},

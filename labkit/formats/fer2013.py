@@ -5,7 +5,7 @@ import numpy as np
 from labkit.faces import UNLABELLED
 from labkit.formats import archives, decoding
 from labkit.formats.reading import Reading, WrongLayout, basenames, columns_of, exactly, table_rows
-from labkit.labels import EMOTIONS
+from labkit.labels import EMOTIONS, NO_EMOTION, VOTED
 
 USAGES = {"Training": "train", "PublicTest": "public_test", "PrivateTest": "private_test"}
 PIXELS = 48
@@ -28,6 +28,10 @@ def read(files, track=iter) -> Reading:
     Args:
         files: `Files` of the download.
         track: gives on the rows of a table, and may count them for a progress bar.
+
+    A table of FER+ among the files, ten people's votes for each picture, adds the target emotion_voted: the
+    emotion with most votes as its class, the shares of the eight emotions as its votes. Pictures that more
+    people called unknown or no face than any emotion are left out of it, ties have no class.
 
     Returns:
         A `Reading` with the target emotion, 7 classes in the order of FER2013's codes, with CK+'s code 7 also
@@ -75,14 +79,62 @@ def _fer_tables(files, tables, track):
         split = None
     usages = {part: usage for usage, part in USAGES.items()}
     names = [f"{usages.get(part, part)}_{i}" for i, part in enumerate(split or ["face"] * len(images))]
-    votes = [name for name in files.sizes if name.split("/")[-1].lower() == "fer2013new.csv"]
-    return Reading(
-        layout="table",
-        images=np.stack(images),
-        notes=notes,
-        left_out=dict.fromkeys(votes, "the votes of FER+ are not read"),
-        **_fer_labels(names, emotions, split),
+    labels = _fer_labels(names, emotions, split)
+    left_out = {}
+    for voted in _tables_of_votes(files):
+        try:
+            notes.append(_add_votes(files, voted, split, labels))
+        except ValueError as error:
+            left_out[voted] = str(error)
+    return Reading(layout="table", images=np.stack(images), notes=notes, left_out=left_out, **labels)
+
+
+def _tables_of_votes(files) -> list[str]:
+    names = (name for name in files.sizes if not name.lower().endswith(decoding.ENDINGS))
+    return [name for name in names if {"neutral", *NO_EMOTION} <= set(columns_of(files, name))]
+
+
+def _add_votes(files, table, split, labels) -> str:
+    """Add the target emotion_voted, and its votes, from FER+'s table, a row a picture in the same order.
+
+    Returns a note."""
+    codes = [WITH_CONTEMPT.index(emotion) for emotion in VOTED.values()]
+    counts = np.zeros((len(labels["names"]), len(WITH_CONTEMPT)), np.float32)
+    nothing = np.zeros(len(counts), np.float32)
+    i = -1
+    for i, (where, row) in enumerate(table_rows(files, table, [*VOTED, *NO_EMOTION])):
+        usage = USAGES.get(row.get("usage", ""), "")
+        if i >= len(counts) or (split and usage and usage != split[i]):
+            raise ValueError(f"{where}: not the table of votes for these pictures: {_other_rows(i, counts)}")
+        counts[i, codes] = [_vote(where, row[column]) for column in VOTED]
+        nothing[i] = max(_vote(where, row[column]) for column in NO_EMOTION)
+    if i + 1 != len(counts):
+        raise ValueError(f"{files.path}: {table}: {i + 1} rows, expected {len(counts)}, one a picture")
+    total, most = counts.sum(1, keepdims=True), counts.max(1)
+    known = (total[:, 0] > 0) & (nothing < most)
+    alone = known & ((counts == most[:, None]).sum(1) == 1)
+    shares = np.where(known[:, None], counts / np.maximum(total, 1), np.nan).astype(np.float32)
+    labels["targets"]["emotion_voted"] = np.where(alone, counts.argmax(1), UNLABELLED).astype(np.int64)
+    labels["classes"]["emotion_voted"] = WITH_CONTEMPT
+    labels["votes"] = {"emotion_voted": shares}
+    return (
+        f"votes of FER+ for {known.sum():,} pictures; {len(known) - known.sum():,} that most called no face "
+        f"or unclear are left out, {known.sum() - alone.sum():,} more have no single winner"
     )
+
+
+def _other_rows(i, counts) -> str:
+    return f"it has more than their {len(counts)} rows" if i >= len(counts) else "their Usage differs here"
+
+
+def _vote(where, text) -> float:
+    try:
+        votes = float(text or 0)
+    except ValueError:
+        votes = -1.0
+    if not 0 <= votes < 1e6:
+        raise ValueError(f"{where}: '{text}' votes, expected a number of 0 or more")
+    return votes
 
 
 def recognises(files) -> bool:
@@ -159,5 +211,12 @@ def _fer_folders(files, members):
     rows.sort(key=lambda row: row[0])  # by split and number, so that the classes are mixed
     _, members, emotions, split = zip(*rows)
     labels = _fer_labels(basenames(members), emotions, split)
-    pictures = np.array(members)
-    return Reading(layout="folders", files=files, pictures=pictures, render=exactly(PIXELS), **labels)
+    why = "its rows are those of fer2013.csv, and these are pictures"
+    return Reading(
+        layout="folders",
+        files=files,
+        pictures=np.array(members),
+        render=exactly(PIXELS),
+        left_out=dict.fromkeys(_tables_of_votes(files), why),
+        **labels,
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from labkit import augment, devices
-from labkit.loop.losses import BALANCED, LOSSES
+from labkit.loop.losses import BALANCED, LOSSES, VOTES, kind_of
 from labkit.loop.rules import LOSS, PLATEAU, SCHEDULES
 
 OPTIMIZERS = {
@@ -40,7 +40,8 @@ class TrainConfig:
         scale: "unit" leaves images in 0..1, "standard" subtracts the mean and divides by the deviation of the
             training images.
         loss: one of `labkit.loop.losses.LOSSES` for all targets of class indices, or target -> one of them.
-            "softmax_twice" is a common mistake, kept so that its price can be measured.
+            "votes" learns from `FaceSet.votes`, soft labels. "softmax_twice" is a common mistake, kept so
+            that its price can be measured.
         class_weights: target -> "balanced" or a weight a class, see `labkit.loop.losses.class_weights`.
         label_smoothing: 0 to below 1.
         average: decay of a moving average of the weights, 0 (none) to below 1, which replaces them at the end
@@ -80,8 +81,6 @@ class TrainConfig:
     def __post_init__(self):
         if isinstance(self.frozen, str):
             raise ValueError(f"frozen: expected a list of module names, got the text '{self.frozen}'")
-        if isinstance(self.frozen, str):
-            raise ValueError(f"frozen: expected a list of module names, got the text '{self.frozen}'")
         object.__setattr__(self, "frozen", tuple(self.frozen))  # JSON and TOML give lists
         for name, choices in CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
@@ -107,6 +106,8 @@ class TrainConfig:
             is_list = isinstance(wanted, (list, tuple)) and all(0 < weight < math.inf for weight in wanted)
             if not (is_list or (isinstance(wanted, str) and wanted == BALANCED)):
                 raise ValueError(f"class_weights: {target}: expected {expected}, got {wanted}")
+            if kind_of(target, self.loss) == VOTES:
+                raise ValueError(f"class_weights: {target}: votes have no single class to weigh")
         augment.check(self.augment)
 
 
@@ -125,6 +126,10 @@ def check(config: TrainConfig, model, train, validation) -> None:
         for target in named if isinstance(named, dict) else ():
             if target not in model.heads:
                 raise ValueError(f"{field_of}: target '{target}', the network predicts {heads}")
+    for target in model.heads:
+        if kind_of(target, config.loss) == VOTES and target not in train.votes:
+            some = ", ".join(train.votes) or "no target"
+            raise ValueError(f"loss: 'votes' for {target}, but {train.source} has votes for {some}")
     for name in config.frozen:
         if name not in dict(model.named_modules()):
             choices = ", ".join(name for name, _ in model.named_children())

@@ -29,6 +29,8 @@ def squared_error(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return (logits.softmax(1) - F.one_hot(labels, logits.shape[1])).square().mean(1)
 
 
+VOTES = "votes"  # cross entropy with the shares of `FaceSet.votes`, in place of class indices
+
 # logits (B, K), class indices (B,), label smoothing -> loss of each image (B,)
 LOSSES = {
     "cross_entropy": lambda z, y, smoothing: F.cross_entropy(
@@ -37,6 +39,7 @@ LOSSES = {
     "softmax_twice": lambda z, y, s: F.cross_entropy(z.softmax(1), y, reduction="none", label_smoothing=s),
     "multi_margin": lambda z, y, _: multi_margin(z, y),
     "squared_error": lambda z, y, _: squared_error(z, y),
+    VOTES: lambda z, shares, s: F.cross_entropy(z, shares, reduction="none", label_smoothing=s),
 }
 
 
@@ -52,7 +55,8 @@ def loss(
     Args:
         logits: target -> float (B, K).
         targets: target -> int64 (B,), class indices, -1 left out; or float (B, K), 0 or 1, NaN left out,
-            whose loss is the cross entropy of the sigmoid.
+            whose loss is the cross entropy of the sigmoid; or, where the kind is "votes", float (B, K), the
+            shares of the classes, NaN left out.
         label_smoothing: 0 to below 1, of class indices.
         kind: one of `LOSSES` for class indices, or target -> one of them; a target that is not named has
             cross entropy.
@@ -66,9 +70,12 @@ def loss(
     total = torch.zeros((), device=next(iter(logits.values())).device)
     for name, labels in targets.items():
         scores, weight = logits[name].float(), (weights or {}).get(name)
-        if labels.ndim == 1:
+        chosen = kind_of(name, kind)
+        if chosen == VOTES:
+            share = ~labels.isnan().any(1)
+            each = LOSSES[VOTES](scores, labels.nan_to_num(1 / labels.shape[1]), label_smoothing)
+        elif labels.ndim == 1:
             known = labels.clamp(min=0)
-            chosen = kind.get(name, "cross_entropy") if isinstance(kind, dict) else kind
             each = LOSSES[chosen](scores, known, label_smoothing)
             share = (labels != -1) if weight is None else (labels != -1) * weight[known]
         else:
@@ -79,6 +86,11 @@ def loss(
         summed, count = (each * share).sum(), share.sum()
         total = total + summed / (count.clamp(min=1) if weight is None else count.clamp(min=1e-12))
     return total
+
+
+def kind_of(target: str, kind: str | dict) -> str:
+    """Which of `LOSSES` a target has, of what `TrainConfig.loss` says."""
+    return kind.get(target, "cross_entropy") if isinstance(kind, dict) else kind
 
 
 def class_weights(faces, target: str, wanted) -> np.ndarray:
