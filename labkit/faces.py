@@ -76,6 +76,8 @@ class FaceSet:
         subjects: (N,) str, who is in the picture, or None where that is not known.
         votes: target -> float32 (N, K): how several people's answers are shared among its classes, each row
             summing to 1; NaN = nobody was asked. Soft labels, beside the target's class indices.
+        intensities: target -> float32 (N, K): how strong each of its K labels is, 0 = absent, 1 to 5 = the
+            letters A to E of the Facial Action Coding System; NaN = of unknown strength, or not coded.
         names: (N,) str, a name for each image, usually its file name, or None.
         split: (N,) str, the official split of each image, or None.
         source: one line that says where the images come from.
@@ -92,6 +94,7 @@ class FaceSet:
     split: np.ndarray | None = None
     source: str = ""
     votes: dict[str, np.ndarray] = field(default_factory=dict)
+    intensities: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         _check_images(self.images)
@@ -104,6 +107,8 @@ class FaceSet:
             _check_target(name, values, len(self.classes[name]), n)
         for name, values in self.votes.items():
             _check_votes(name, values, self.targets.get(name), len(self.classes.get(name, ())))
+        for name, values in self.intensities.items():
+            _check_intensities(name, values, self.targets.get(name))
         for label in ("subjects", "names", "split"):
             values = getattr(self, label)
             if values is not None and len(values) != n:
@@ -128,8 +133,9 @@ class FaceSet:
         for name in sorted(self.targets):
             digest.update(f"{name}:{','.join(self.classes[name])}".encode())
             digest.update(np.ascontiguousarray(self.targets[name]))
-        for name in sorted(self.votes):
-            digest.update(f"votes of {name}".encode() + np.ascontiguousarray(self.votes[name]).tobytes())
+        for part in ("votes", "intensities"):
+            for name, values in sorted(getattr(self, part).items()):
+                digest.update(f"{part} of {name}".encode() + np.ascontiguousarray(values).tobytes())
         for part in ("subjects", "split"):
             values = getattr(self, part)
             digest.update(f"{part}:{None if values is None else values.tolist()}".encode())
@@ -157,6 +163,7 @@ class FaceSet:
             images=self.images.take(indices) if isinstance(self.images, OnDisk) else self.images[indices],
             targets={name: values[indices] for name, values in self.targets.items()},
             votes={name: values[indices] for name, values in self.votes.items()},
+            intensities={name: values[indices] for name, values in self.intensities.items()},
             subjects=pick(self.subjects),
             names=pick(self.names),
             split=pick(self.split),
@@ -181,7 +188,7 @@ class FaceSet:
     def renamed(self, target: str, name: str) -> "FaceSet":
         """The same images with a target under another name."""
         parts = {}
-        for part in ("targets", "classes", "votes"):
+        for part in ("targets", "classes", "votes", "intensities"):
             values = getattr(self, part)
             parts[part] = {name if key == target else key: value for key, value in values.items()}
         return replace(self, **parts)
@@ -246,6 +253,13 @@ def _check_votes(name, votes, labels, n_classes):
     shares = votes[~np.isnan(votes).all(1)]
     if not (np.isfinite(shares).all() and (shares >= 0).all() and np.allclose(shares.sum(1), 1, atol=1e-4)):
         raise ValueError(f"votes of '{name}': expected shares of 0 or more that sum to 1, or NaN")
+
+
+def _check_intensities(name, values, labels):
+    if labels is None or labels.ndim != 2 or values.dtype != np.float32 or values.shape != labels.shape:
+        raise ValueError(f"intensities of '{name}': expected float32 in the shape of a target of K labels")
+    if (((values == 0) & (labels == 1)) | (values < 0) | (values > 5) | ((values > 0) & (labels != 1))).any():
+        raise ValueError(f"intensities of '{name}': expected 0 where absent, 1 to 5 or NaN where present")
 
 
 def grey(images: np.ndarray) -> np.ndarray:

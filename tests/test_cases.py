@@ -270,7 +270,9 @@ def test_ck_plus_as_it_is_given_out(tmp_path, packed):
     parts = {
         "images": {f"c/S005/001/S005_001_0000000{i}.png": encoded(PICTURE) for i in (1, 2)},
         "Emotion_labels": {"Emotion/S005/001/S005_001_00000002_emotion.txt": b"   3.0000000e+00\n"},
-        "FACS_labels": {"FACS/S005/001/S005_001_00000002_facs.txt": b"  9.0e+00 4.0e+00\n 1.7e+01 0.0e+00\n"},
+        "FACS_labels": {
+            "FACS/S005/001/S005_001_00000002_facs.txt": b"  9.0e+00 4.0e+00\n 1.7e+01 0.0e+00\n 25 3\n"
+        },
     }
     parts["images"]["c/S006/002/S006_002_00000001.png"] = encoded(PICTURE)  # no labels
     folder = tmp_path / "ck"
@@ -281,7 +283,9 @@ def test_ck_plus_as_it_is_given_out(tmp_path, packed):
     assert faces.names.tolist() == ["S005_001_00000002.png"] and faces.subjects.tolist() == ["S005"]
     assert faces.counts("emotion")["disgust"] == faces.counts("high_level_emotion")["negative"] == 1
     units = dict(zip(ACTION_UNITS, faces.targets["action_units"][0]))
-    assert {unit for unit, present in units.items() if present} == {"AU17"}
+    assert {unit for unit, present in units.items() if present} == {"AU17", "AU25"}
+    strong = dict(zip(ACTION_UNITS, faces.intensities["action_units"][0]))
+    assert strong.pop("AU25") == 3 and np.isnan(strong.pop("AU17")) and set(strong.values()) == {0}
     assert "1 sequences without a label are left out" in summary["notes"]
 
 

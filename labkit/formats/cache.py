@@ -31,6 +31,7 @@ MEMORY = Path("/proc/meminfo")
 BATCH = 256  # pictures decoded at a time; never all, since photographs may be large
 SPARE_BYTES = 32 * 2**20  # to be left free on the disk
 PARTS = ("names", "subjects", "split")  # what a FaceSet holds beside images and targets
+LABELS = {"target_": "targets", "votes_": "votes", "intensities_": "intensities"}  # the same, by target
 OLD = "-old"  # ends the name of a folder that is being replaced
 
 
@@ -140,8 +141,9 @@ def write(folder, title, reading, file, progress):
         progress: True shows a progress bar.
     """
     reading, lost, contents = _write_images(folder, title, reading, progress)
-    labels = {f"target_{target}": values for target, values in reading.targets.items()}
-    labels |= {f"votes_{target}": values for target, values in reading.votes.items()}
+    labels = {}
+    for begin, part in LABELS.items():
+        labels |= {f"{begin}{target}": values for target, values in getattr(reading, part).items()}
     labels |= {part: getattr(reading, part) for part in PARTS if getattr(reading, part) is not None}
     np.savez(folder / "labels.npz", **labels)
     about = {
@@ -211,9 +213,9 @@ def _digest_of_labels(reading):
         values = getattr(reading, part)
         said.append(False if values is None else values.tolist())
     digest = hashlib.sha256(json.dumps(said).encode())
-    for values in (reading.targets, reading.votes):
-        for target in sorted(values):
-            digest.update(target.encode() + np.ascontiguousarray(values[target]).tobytes())
+    for part in LABELS.values():
+        for target, values in sorted(getattr(reading, part).items()):
+            digest.update(target.encode() + np.ascontiguousarray(values).tobytes())
     return digest
 
 
@@ -277,7 +279,7 @@ def read(title, reading, view, size, channels, progress):
         kept.append(i)
     _check_some(reading, kept, left_out)
     reading = reading.take(np.array(kept))
-    parts = ("targets", "classes", "votes", *PARTS)
+    parts = ("classes", *LABELS.values(), *PARTS)
     labels = {part: getattr(reading, part) for part in parts}
     return FaceSet(images[: len(kept)], source=f"{title}, {view}", **labels), left_out
 
@@ -323,14 +325,14 @@ def faces_of(place, about, view, size=None, n=None, on_disk=False):
     if n is not None:
         chosen = evenly(len(images), n)
         images, labels = images.take(chosen), {name: values[chosen] for name, values in labels.items()}
-
-    def beginning(word):
-        return {name.removeprefix(word): labels[name] for name in labels if name.startswith(word)}
-
+    by_target = {}
+    for begin, part in LABELS.items():
+        by_target[part] = {
+            name.removeprefix(begin): labels[name] for name in labels if name.startswith(begin)
+        }
     return FaceSet(
         images=images if on_disk else images[:],
-        targets=beginning("target_"),
-        votes=beginning("votes_"),
+        **by_target,
         classes={name: tuple(classes) for name, classes in about["classes"].items()},
         source=f"{about['title']}, {view}",
         **{part: labels.get(part) for part in PARTS},

@@ -121,15 +121,18 @@ def _ck_official(files):
             labels.setdefault((match[1], match[2]), {})[match[4]] = name
         elif (match := FRAME.search(name)) and name.lower().endswith(decoding.ENDINGS):
             frames.setdefault((match[1], match[2]), []).append(name)
-    emotions, units, members = [], [], []
+    emotions, strengths, members = [], [], []
     for sequence in sorted(set(labels) & set(frames)):
         emotions.append(_emotion_of(files, labels[sequence].get("emotion")))
-        units.append(_units_of(files, labels[sequence].get("facs")))
+        strengths.append(_intensities_of(files, labels[sequence].get("facs")))
         members.append(max(frames[sequence], key=lambda name: int(FRAME.search(name)[3])))
     if not members:
         raise ValueError(
             f"{files.path}: no sequence has both frames and labels; put all three archives there"
         )
+    strengths = np.array(strengths, np.float32)
+    uncoded = np.isnan(strengths).all(1)
+    units = np.where(uncoded[:, None], np.nan, strengths != 0)
     without = len(frames) - len(members)
     return Reading(
         layout="as given out",
@@ -137,8 +140,8 @@ def _ck_official(files):
         files=files,
         render=face_of(PIXELS),
         detected=("face",),
-        notes=["intensities of action units are read as present"]
-        + ([f"{without} sequences without a label are left out"] if without else []),
+        notes=[f"{without} sequences without a label are left out"] if without else [],
+        intensities={"action_units": strengths},
         **_with_emotions(members, emotions, units),
     )
 
@@ -174,21 +177,21 @@ def _emotion_of(files, name) -> str | None:
         raise ValueError(f"{files.path}: {name}: '{text[:40]}', expected a code 0 to 7") from None
 
 
-def _units_of(files, name) -> list[float]:
-    """0 or 1 for each of `UNITS`: a line `unit intensity` for each that is present; NaN without a text."""
+def _intensities_of(files, name) -> list[float]:
+    """As `FaceSet.intensities` has them, of each of `UNITS`: a line `unit intensity` stands for each that is
+    present, 0 for an unknown intensity; all are NaN without a text."""
     if name is None:
         return [np.nan] * len(UNITS)
-    present = set()
+    found = dict.fromkeys(UNITS, 0.0)
     for line in files.text(name).splitlines():
         if line.strip():
             try:
-                unit, _ = map(float, line.split())
-            except ValueError:
-                raise ValueError(
-                    f"{files.path}: {name}: '{line.strip()}', expected 'unit intensity'"
-                ) from None
-            present.add(f"AU{int(unit)}")
-    return [float(unit in present) for unit in UNITS]
+                unit, intensity = map(float, line.split())
+                found[f"AU{int(unit)}"] = {0: np.nan, 1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0, 5: 5.0}[intensity]
+            except (ValueError, KeyError, OverflowError):
+                expected = "expected 'unit intensity', the intensity 0 to 5"
+                raise ValueError(f"{files.path}: {name}: '{line.strip()}', {expected}") from None
+    return [found[unit] for unit in UNITS]
 
 
 def _ck_small(files, members, rows):

@@ -27,7 +27,7 @@ class Reading:
 
     Attributes:
         layout: which of its layouts the reader met.
-        names, targets, classes, subjects, split, votes: as in `FaceSet`.
+        names, targets, classes, subjects, split, votes, intensities: as in `FaceSet`.
         views: view -> (pixels a side, channels).
         files: where the pictures lie.
         pictures: N names in `files`, to be decoded; or None where there are `images`.
@@ -56,11 +56,12 @@ class Reading:
     left_out: dict[str, str] = field(default_factory=dict)
     can_lack: bool = False
     votes: dict[str, np.ndarray] = field(default_factory=dict)
+    intensities: dict[str, np.ndarray] = field(default_factory=dict)
 
     def take(self, indices) -> "Reading":
         """The images at `indices`, an index array, in that order."""
         changed = {}
-        for part in ("targets", "votes"):
+        for part in ("targets", "votes", "intensities"):
             changed[part] = {name: values[indices] for name, values in getattr(self, part).items()}
         for name in ("names", "pictures", "images", "subjects", "split"):
             values = getattr(self, name)
