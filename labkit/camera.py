@@ -135,7 +135,7 @@ def run(
     """
     from tqdm.auto import tqdm
 
-    recording = Recording(out, watcher.networks, source.rate, source.name) if out else None
+    recording = Recording(out, watcher.networks, source.rate, source.name, source.live) if out else None
     frames, at, faces, error = 0, 0.0, set(), ""
     with recording or nullcontext(), tqdm(total=source.n, unit="frame", disable=not progress) as bar:
         try:

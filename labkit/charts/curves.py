@@ -1,10 +1,14 @@
 """Lines over epochs, layers and seconds."""
 
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.charts.style import BLACK, RED, axes_of, colour_of, legend_beside, line_of
+
+MOST_LINES = 8  # more faces than colours are strips in place of lines
+MOST_COLUMNS = 600
 
 
 def histories(curves: dict[str, list[list[dict]]], measures: dict[str, str]) -> Figure:
@@ -130,7 +134,7 @@ def lines(points: dict[str, list[tuple]], xlabel: str, ylabel: str) -> Figure:
 
 def timeline(rows: list[dict], moments: list[dict], title: str = "") -> Figure:
     """What was said of each face over time, a panel a target: its probability where it has one alone,
-    else its labels.
+    else its labels. Up to eight faces are lines; more are a strip each, its colour the probability or label.
 
     Args:
         rows: one a face and frame, as `labkit.camera.row` gives them: `seconds`, `face` and, where something
@@ -142,11 +146,17 @@ def timeline(rows: list[dict], moments: list[dict], title: str = "") -> Figure:
     place = ("frame", "seconds", "face", "x", "y", "width", "height")
     targets = [key for key in keys if key not in place and not key.endswith("_probability")]
     targets = targets or ["nothing is said of any face"]
-    figure, axes = axes_of(9, 2.1 * len(targets) + 0.7, len(targets), 1, sharex=True)
+    crowd = len({row["face"] for row in rows})
+    height = 2.1 if crowd <= MOST_LINES else min(0.9 + 0.13 * crowd, 6)
+    figure, axes = axes_of(9, height * len(targets) + 0.7, len(targets), 1, sharex=True)
     for ax, target in zip(axes[:, 0], targets):
         labels = None
         if f"{target}_probability" in keys:
             labels = sorted({row[target] for row in rows if target in row})
+        ax.set_title(target, loc="left", fontsize=9, pad=9)
+        if crowd > MOST_LINES:
+            _strips(ax, rows, target, labels)
+            continue
         _faces_over_time(ax, rows, target, labels)
         for moment in moments:
             if moment["target"] == target:
@@ -156,9 +166,9 @@ def timeline(rows: list[dict], moments: list[dict], title: str = "") -> Figure:
             ax.set(ylim=(-0.5, len(labels) - 0.5))
         else:
             ax.set(ylim=(-0.03, 1.03), ylabel="probability")
-        ax.set_title(target, loc="left", fontsize=9, pad=9)
-    legend_beside(axes[0, 0])
-    axes[-1, 0].set_xlabel("seconds (triangles: a label changes)")
+    if crowd <= MOST_LINES:
+        legend_beside(axes[0, 0])
+    axes[-1, 0].set_xlabel("seconds" + ("" if crowd > MOST_LINES else " (triangles: a label changes)"))
     figure.suptitle(title, fontsize=10)
     return figure
 
@@ -175,6 +185,37 @@ def _faces_over_time(ax, rows: list[dict], target: str, labels: list[str] | None
             values = [height.get(value, np.nan) for value in values]
         style = {"color": colour_of(i), "linestyle": line_of(i), "drawstyle": drawstyle}
         ax.plot(seconds, values, label=f"face {face}", **style)
+
+
+def _strips(ax, rows: list[dict], target: str, labels: list[str] | None) -> None:
+    """A strip a face, grey where nothing is said of it."""
+    faces = sorted({row["face"] for row in rows})
+    times = sorted({row["seconds"] for row in rows})
+    length = max(times[-1] - times[0], 1e-9)
+    columns = min(len(times), MOST_COLUMNS)
+    grid = np.full((len(faces), columns), np.nan)
+    for row in rows:
+        if target in row:
+            x = min(int((row["seconds"] - times[0]) / length * columns), columns - 1)
+            grid[faces.index(row["face"]), x] = labels.index(row[target]) if labels else row[target]
+    colours = ListedColormap([colour_of(i) for i in range(len(labels))]) if labels else "cividis"
+    highest = len(labels) - 0.5 if labels else 1
+    ax.set_facecolor("0.9")
+    strips = ax.imshow(
+        grid,
+        cmap=colours,
+        vmin=-0.5 if labels else 0,
+        vmax=highest,
+        extent=(times[0], times[0] + length, len(faces) - 0.5, -0.5),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    shown = range(0, len(faces), -(-len(faces) // 15))
+    ax.set_yticks(shown, [faces[i] for i in shown])
+    ax.set(ylabel="face")
+    bar = ax.figure.colorbar(strips, ax=ax, label="" if labels else "probability")
+    if labels:
+        bar.set_ticks(range(len(labels)), labels=labels)
 
 
 def _triangle_above(ax, seconds: float) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ class Source:
         rate: frames a second.
         name: for the reader.
         still: whether they are pictures that have nothing to do with each other.
+        live: whether they go on while nobody looks: who is slower misses some.
     """
 
     frames: Iterable[tuple[np.ndarray, float]]
@@ -58,6 +60,7 @@ class Source:
     rate: float
     name: str
     still: bool = False
+    live: bool = False
 
 
 def open_source(source: str | int) -> Source:
@@ -117,6 +120,8 @@ def _address(text: str) -> Source:
         capture = cv2.VideoCapture(text, cv2.CAP_FFMPEG, options)
     if not capture.isOpened():
         raise OSError(f"{text}: no film there, or no answer within {TIMEOUT // 1000} s")
+    if capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:  # a file that lies there
+        return _film_of(capture, text)
     return _live(capture, text, "the connection broke off")
 
 
@@ -136,17 +141,49 @@ def _live(capture, name: str, why: str) -> Source:
     """A source without an end; `why` it may break off all the same."""
 
     def frames():
-        start = time.perf_counter()
+        newest, start = _Newest(capture), time.perf_counter()
         try:
-            for i in itertools.count():
-                frame = _read(capture)
-                if frame is None:
-                    raise OSError(f"{name}: no picture after {i} frames; {why}")
-                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), time.perf_counter() - start
+            while (found := newest.take()) is not None:
+                frame, at = found
+                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), at - start
+            raise OSError(f"{name}: no picture after {newest.count} frames; {why}")
         finally:
-            capture.release()
+            newest.stop()
 
-    return Source(frames(), None, capture.get(cv2.CAP_PROP_FPS) or 30.0, name)
+    return Source(frames(), None, capture.get(cv2.CAP_PROP_FPS) or 30.0, name, live=True)
+
+
+class _Newest:
+    """Reads a camera in a thread of its own and keeps its newest picture alone: who is slower than the camera
+    misses pictures, but is shown none late."""
+
+    def __init__(self, capture):
+        self.capture, self.count = capture, 0
+        self.changed, self.found, self.ended = threading.Condition(), None, False
+        self.thread = threading.Thread(target=self._read_all, daemon=True)
+        self.thread.start()
+
+    def _read_all(self) -> None:
+        while not self.ended:
+            frame = _read(self.capture)
+            with self.changed:
+                if frame is None:
+                    self.ended = True
+                else:
+                    self.found, self.count = (frame, time.perf_counter()), self.count + 1
+                self.changed.notify()
+        self.capture.release()
+
+    def take(self) -> tuple[np.ndarray, float] | None:
+        """The newest picture, BGR, that was not yet taken, and when it came; None where no more come."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.found or self.ended)
+            found, self.found = self.found, None
+            return found
+
+    def stop(self) -> None:
+        self.ended = True
+        self.thread.join(PATIENCE)
 
 
 def _video(path: Path) -> Source:
@@ -154,6 +191,11 @@ def _video(path: Path) -> Source:
         capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise OSError(f"{path}: not a video that OpenCV can read")
+    return _film_of(capture, str(path), path.name)
+
+
+def _film_of(capture, path: str, name: str = "") -> Source:
+    """A film that has an end."""
     n, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
     if not 0 < rate <= FASTEST:
         n, rate = 0, FILM_RATE
@@ -179,7 +221,7 @@ def _video(path: Path) -> Source:
         finally:
             capture.release()
 
-    return Source(frames(), n if n > 0 else None, rate, path.name)
+    return Source(frames(), n if n > 0 else None, rate, name or path)
 
 
 def _pictures(name: str, files: list[Path]) -> Source:
