@@ -1,9 +1,11 @@
-"""Sets up `.venv` for Face Lab; `make` calls it. Needs nothing but Python 3.11 to 3.13.
+"""Sets up `.venv` for Face Lab; `make` calls it, and where there is no make you do. Needs nothing but Python
+3.11 to 3.13.
 
 Run again, it installs what changed.
 """
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -56,6 +58,11 @@ def main() -> None:
         sys.exit(f"Face Lab needs Python 3.11, 3.12 or 3.13; this is {version}. Try: make PYTHON=python3.12")
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted():
         return
+    if importlib.util.find_spec("ensurepip") is None:
+        package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+        sys.exit(
+            f"This Python cannot make a .venv: install its package {package} (sudo apt install {package})."
+        )
     print("Setting up .venv: a few minutes, once.", flush=True)
     venv.create(VENV, with_pip=True)
     pip("-r", "requirements.txt")
@@ -63,6 +70,8 @@ def main() -> None:
     if not opencv_imports():
         take_opencv_without_windows()
     STAMP.write_text(wanted(), encoding="utf-8")
+    if "MAKELEVEL" not in os.environ:  # without make, as on Windows
+        print(f"Ready. Now: {PYTHON.relative_to(ROOT)} -m labkit report")
 
 
 if __name__ == "__main__":

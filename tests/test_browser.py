@@ -40,7 +40,7 @@ def page():
 
 @pytest.fixture(scope="module")
 def lab(folder):
-    with browser.jupyterlab(folder) as address:
+    with browser.jupyterlab(folder, base="/user/ann/") as address:  # as under JupyterHub
         yield address
 
 

@@ -93,12 +93,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path, threads: int = 2):
+def jupyterlab(folder: Path, threads: int = 2, base: str = "/"):
     """JupyterLab on a folder, bound to 127.0.0.1 with a token and settings of its own, until the block ends.
 
     Args:
         folder: that it shows; a hidden folder in it holds its settings and its log.
         threads: of each kernel.
+        base: where on the server it lies, "/user/ann/" as JupyterHub has it.
 
     Yields:
         A function that gives the address of a file in the folder, from its path.
@@ -115,14 +116,14 @@ def jupyterlab(folder: Path, threads: int = 2):
     environment["OMP_NUM_THREADS"] = str(threads)
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
     command += ["--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}"]
-    command += [f"--ServerApp.root_dir={folder}"]
+    command += [f"--ServerApp.root_dir={folder}", f"--ServerApp.base_url={base}"]
     with (own / "log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
     try:
-        address = f"http://127.0.0.1:{port}"
-        status = f"{address}/api/status?token={token}"
+        address = f"http://127.0.0.1:{port}{base}"
+        status = f"{address}api/status?token={token}"
         _wait_until(lambda: _answers(status), 60, lambda: (own / "log").read_text(encoding="utf-8")[-2000:])
-        yield lambda path: f"{address}/lab/tree/{path}?token={token}&reset"
+        yield lambda path: f"{address}lab/tree/{path}?token={token}&reset"
     finally:
         server.terminate()
         server.wait(20)
