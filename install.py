@@ -64,7 +64,8 @@ def main() -> None:
             f"This Python cannot make a .venv: install its package {package} (sudo apt install {package})."
         )
     print("Setting up .venv: a few minutes, once.", flush=True)
-    venv.create(VENV, with_pip=True)
+    if Path(sys.prefix) != VENV:  # else it runs in there
+        venv.create(VENV, with_pip=True)
     pip("-r", "requirements.txt")
     pip("--no-deps", "-e", ".")
     if not opencv_imports():

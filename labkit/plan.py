@@ -86,9 +86,13 @@ def read_plan(reports_dir: str | Path = "../reports") -> dict:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no plan.toml there; give the folder `reports` of the checkout")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        plan = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # also text that is not UTF-8
         raise ValueError(f"{path}: {error}") from None
+    for part in ("lab", "table"):
+        if not isinstance(plan.get(part), dict):
+            raise ValueError(f"{path}: has no [{part}.NAME]")
+    return plan
 
 
 def check_profile(profile: str) -> None:
@@ -199,12 +203,17 @@ def _check_settings(id: str, settings: dict, labs: dict) -> None:
     def refuse(where, what):
         raise ValueError(f"table '{id}'{where}: {what}")
 
+    if not isinstance(settings, dict):
+        refuse("", f"expected settings, got {settings!r}")
     parts = [("", settings, TABLE)]
     parts += [(f", {name}", settings.get(name, {}), OF_PROFILE) for name in PROFILES]
+    for where, given, _ in parts:
+        if not isinstance(given, dict):
+            refuse(where, f"expected settings, got {given!r}")
     for where, given, known in parts:
         if unknown := sorted(set(given) - known):
             refuse(where, f"unknown setting '{unknown[0]}', expected one of {', '.join(sorted(known))}")
-    if settings.get("lab") not in labs:
+    if settings.get("lab") not in list(labs):
         refuse("", f"lab '{settings.get('lab')}', expected one of {', '.join(labs)}")
     rows = settings.get("row", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -215,6 +224,8 @@ def _check_settings(id: str, settings: dict, labs: dict) -> None:
                 refuse(f", row {i}", f"'{name}': is that the setting {like[0]}? Give a label another name")
     parts += [(f", row {i}", row, set(row)) for i, row in enumerate(rows, 1)]
     for where, given, _ in parts:
+        if not isinstance(given.get("spec", {}), dict):
+            refuse(where, f"spec: expected options, got {given['spec']!r}")
         seeds, grid = given.get("seeds", []), given.get("grid", {})
         if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
             refuse(where, f"seeds: expected a list of whole numbers, got {seeds}")

@@ -22,6 +22,7 @@ from labkit.training import TrainConfig
 
 # Raise it when the numbers that training gives change on purpose: all kept rows are then trained anew.
 ENGINE = 1
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class RunSpec:
     mirror: bool = False
     group: str | None = None
     start: dict | None = None
+
+    def __post_init__(self):
+        for name, needed in (("data", "name"), ("split", "kind")):
+            given = getattr(self, name)
+            if not isinstance(given, dict) or needed not in given:
+                raise ValueError(f"{name}: expected options with a {needed}, got {given}")
 
     @classmethod
     def from_dict(cls, values: dict) -> "RunSpec":
@@ -153,6 +160,27 @@ class RunResult:
         return self.metrics[part][target][measure]
 
 
+def _no_number(text: str):
+    raise ValueError(f"holds {text}")
+
+
+def _checked(result: RunResult, key: str) -> RunResult:
+    """The result, where it can be believed. What else is wrong with it raises what Python raises."""
+    RunSpec.from_dict(result.spec)
+    if result.key != key:
+        raise ValueError(f"is row {result.key}")
+    for part, targets in result.metrics.items():
+        if part not in PARTS:
+            raise ValueError(f"has a part '{part}', expected {', '.join(PARTS)}")
+        for target, figures in targets.items():
+            if figures and not 0 <= figures["accuracy"] <= 1:
+                raise ValueError(f"{target} has the accuracy {figures['accuracy']}")
+    numbers = [result.seconds, result.parameters, *(epoch["train_loss"] for epoch in result.history)]
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise ValueError("has a word for a number")
+    return result
+
+
 class Store:
     """Kept rows and weights. `rows` and `runs` are folders, made when first written to."""
 
@@ -167,10 +195,11 @@ class Store:
 
     def _read(self, path: Path) -> RunResult | None:
         try:
-            return RunResult(**json.loads(path.read_text(encoding="utf-8")))
+            values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+            return _checked(RunResult(**values), path.stem)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             warnings.warn(f"{path}: damaged ({error}); its row counts as not kept", stacklevel=3)
             return None
 

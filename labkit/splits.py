@@ -156,6 +156,8 @@ def _check_fold(fold, folds):
 
 def _k_fold(faces, rng, test, validation, fold, folds=FOLDS):
     _check_fold(fold, folds)
+    if folds > len(faces):
+        raise ValueError(f"split: {folds} folds of {len(faces)} images: at least one each")
     parts = np.array_split(rng.permutation(len(faces)), folds)
     rest = np.concatenate([p for i, p in enumerate(parts) if i != fold])
     inner = _cut(rest, 0, validation)

@@ -189,7 +189,10 @@ TYPING_ERRORS = {
     "seeds that are no numbers": ('row = [{seeds = ["0"]}]', "table 't', row 1: seeds: expected a list"),
     "a grid of no lists": ("grid = {seed = 1}", "table 't': grid: expected setting -> list of values"),
     "rows that are no list": ('row = "x"', "table 't': row: expected a list of tables"),
-    "a text for a number": ('spec.config.epochs = "4"', "table 't', row {}: '<' not supported"),
+    "a text for a number": (
+        'spec.config.epochs = "4"',
+        "table 't', row {}: epochs: expected a whole number, got '4'",
+    ),
     "a setting of training": (
         "spec.config.epoch = 4",
         "table 't', row {}: .* unexpected keyword argument 'epoch'",

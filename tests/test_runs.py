@@ -188,10 +188,11 @@ def test_a_spec_survives_json_and_refuses_what_it_does_not_know():
         oversample="side",
     )
     assert RunSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
-    assert (
-        RunSpec.from_dict({"data": {}, "split": {}, "model": "tiny", "targets": ["side"]}).config
-        == TrainConfig()
-    )
+    least = {"data": {"name": "x"}, "split": {"kind": "random"}, "model": "tiny", "targets": ["side"]}
+    assert RunSpec.from_dict(least).config == TrainConfig()
+    for part in ("data", "split"):
+        with pytest.raises(ValueError, match=f"{part}: expected options with a"):
+            RunSpec.from_dict(least | {part: {}})
     with pytest.raises(TypeError, match="epoch"):
         RunSpec.from_dict(spec.as_dict() | {"config": {"epoch": 3}})
     with pytest.raises(TypeError, match="modle"):

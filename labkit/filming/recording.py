@@ -1,7 +1,9 @@
 """What is written of a film: the annotated video, a table with a line a face and frame, and a timeline."""
 
 import csv
+import errno
 import math
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -185,9 +187,12 @@ class Recording:
             self.file.close()
         if self.writer:
             self.writer.release()
-        if not self.written:
+        fitted_in = _beginning(self.csv).startswith(",".join(FIRST).encode())
+        if not self.written or not fitted_in:
             self.csv.unlink()
             self.video.unlink(missing_ok=True)
+            if not fitted_in:
+                raise OSError(errno.ENOSPC, f"{self.out} cannot be written: {os.strerror(errno.ENOSPC)}")
             return
         table, timeline = self.out.with_suffix(".csv"), self.out.with_suffix(".png")
         self.video.replace(self.out)

@@ -64,17 +64,23 @@ class Files:
         Raises:
             ValueError: where it is damaged.
         """
-        try:
-            with self.lock, self.opener(name) as stream:
-                content = stream.read(self.sizes[name] + 1)
-        except DAMAGE as error:
-            message = f"{self.path}: {name} is damaged ({error}); download the data set again"
-            raise ValueError(message) from None
+        with self.lock, self._stream(name) as stream:
+            content = stream.read(self.sizes[name] + 1)
         if len(content) != self.sizes[name]:
             raise ValueError(
                 f"{self.path}: {name} is not of the size that the archive states; download the data set again"
             )
         return content
+
+    @contextmanager
+    def _stream(self, name):
+        """One member as a stream; ValueError where it is damaged."""
+        try:
+            with self.opener(name) as stream:
+                yield stream
+        except DAMAGE as error:
+            message = f"{self.path}: {name} is damaged ({error}); download the data set again"
+            raise ValueError(message) from None
 
     def encoding(self, name) -> str:
         """The encoding of a text member: what its first bytes say, UTF-8 where all of it is, else Windows'
@@ -84,7 +90,7 @@ class Files:
             ValueError: where it is no text.
         """
         decoder = codecs.getincrementaldecoder("utf-8")()
-        with self.opener(name) as stream:
+        with self._stream(name) as stream:
             piece = stream.read(2**16)
             for mark, encoding in MARKS.items():
                 if piece.startswith(mark):
@@ -113,7 +119,7 @@ class Files:
 
         What cannot be decoded is replaced.
         """
-        with self.opener(name) as stream:
+        with self._stream(name) as stream:
             piece = stream.read(4000)
         encoding = next((known for mark, known in MARKS.items() if piece.startswith(mark)), "utf-8")
         return piece.decode(encoding, "replace")
@@ -151,6 +157,8 @@ def open_files(path):
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder (looked in {Path.cwd()})")
+    if not path.is_dir() and not path.is_file():
+        raise ValueError(f"{path}: neither a file nor a folder, but a device or a pipe")
     with ExitStack() as stack:
         try:
             files = _open(path, stack)

@@ -86,6 +86,9 @@ class TrainConfig:
             _check_choice(name, getattr(self, name), choices)
         for kind in self.loss.values() if isinstance(self.loss, dict) else [self.loss]:
             _check_choice("loss", kind, LOSSES)
+        for name in ("epochs", "batch_size"):
+            if not isinstance(getattr(self, name), int):
+                raise ValueError(f"{name}: expected a whole number, got {getattr(self, name)!r}")
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
             got = f"{self.epochs}, {self.batch_size}, {self.learning_rate}"
             raise ValueError(f"epochs, batch_size and learning_rate must be above 0, got {got}")
