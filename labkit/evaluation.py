@@ -208,6 +208,10 @@ def _common_targets(network, faces: FaceSet) -> list[str]:
     """What the network predicts and some face has a label for, be it another source's label of the same."""
     labelled = [target for target in faces.targets if faces.labelled(target).any()]
     targets = [target for target in labelled if _head(network, target)]
+    if not labelled:
+        raise ValueError(
+            f"{faces.source}: no picture has a label; sort them into folders named as their class"
+        )
     if not targets:
         predicts = f"the network predicts {', '.join(network.heads)}"
         raise ValueError(f"{faces.source} has labels for {', '.join(labelled)}; {predicts}")

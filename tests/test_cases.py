@@ -14,7 +14,7 @@ import pytest
 from downloads import encoded, write, zipped
 from PIL import Image
 
-from labkit import datasets
+from labkit import datasets, evaluation
 from labkit.labels import ACTION_UNITS, EMOTIONS
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)
@@ -365,6 +365,29 @@ def test_celeba_with_other_pictures_values_and_columns(tmp_path, ending, no, ind
 
 
 # Links, and what is looked at without a name
+
+
+def test_pictures_alone_are_a_set_without_labels(tmp_path):
+    faces, summary = load(
+        tmp_path, zipped(tmp_path / "f.zip", {"a.jpg": JPEG, "b.png": JPEG, "c.gif": b"no"})
+    )
+    assert len(faces) == 2 and faces.targets == {} and set(summary["left_out"]) == {"c.gif"}
+    assert "no folders of classes: pictures without labels" in summary["notes"]
+    with pytest.raises(ValueError, match="no picture has a label; sort them into folders"):
+        evaluation.evaluate("smile", tmp_path / "f.zip")
+    with pytest.raises(ValueError, match="expected folders named as their class"):  # labels may be in there
+        look(zipped(tmp_path / "f.zip", {"a.jpg": JPEG, "notes.xlsx": b"?"}))
+
+
+def test_a_folder_that_holds_one_archive_is_that_archive(tmp_path):
+    write(tmp_path / "one", {"faces of ann.bin": zipped(tmp_path / "z", {"sad/a.jpg": JPEG}).read_bytes()})
+    assert look(tmp_path / "one")["images"] == 1
+
+
+def test_a_second_whole_table_is_named(tmp_path):
+    table = pixel_table("emotion", "pixels", "Usage")
+    found = look(write(tmp_path / "f", {"fer2013.csv": table, "fer2013 (1).csv": table}))
+    assert found["images"] == 3 and len(found["left_out"]) == 1
 
 
 def test_links_are_followed_each_folder_once(tmp_path):

@@ -529,4 +529,8 @@ def test_folders_of_classes(tmp_path):
     with pytest.raises(
         ValueError, match="is not laid out as Your own folders: expected folders named as their class"
     ):
-        load(tmp_path, "folders", zipped(tmp_path / "flat.zip", {"a.png": encoded(noise(40, 60))}))
+        load(
+            tmp_path,
+            "folders",
+            zipped(tmp_path / "flat.zip", {"a.png": encoded(noise(40, 60)), "a.txt": "1"}),
+        )

@@ -175,7 +175,9 @@ def open_files(path):
 
 def _open(path, stack):
     if path.is_dir():
-        return folder_files(path)
+        files = folder_files(path)
+        alone = path / next(iter(files.sizes), "")
+        return _open(alone, stack) if len(files.sizes) == 1 and _is_packed(alone) else files
     if zipfile.is_zipfile(path):
         return _zip(path, stack.enter_context(zipfile.ZipFile(path)))
     with open(path, "rb") as stream:
@@ -195,6 +197,13 @@ def _open(path, stack):
     elif not magic:
         kind = "an empty file"
     raise ValueError(f"{path}: {kind}; download it again, or unpack it yourself and give the folder")
+
+
+def _is_packed(path) -> bool:
+    """Whether a file is an archive, or packed, by its first bytes."""
+    with open(path, "rb") as stream:
+        magic = stream.read(512)
+    return zipfile.is_zipfile(path) or magic.startswith(tuple(PACKED)) or tarfile.is_tarfile(path)
 
 
 def folder_files(path) -> Files:

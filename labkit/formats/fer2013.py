@@ -51,7 +51,7 @@ def read(files, track=iter) -> Reading:
         if name.count("/") >= 2 and name.split("/")[-3].lower() in ("train", "test"):
             members.append(name)
     if tables:  # where one has it all, the others are its parts
-        return _fer_tables(files, official[:1] or tables, track)
+        return _fer_tables(files, official[:1] or tables, official[1:], track)
     if members and any(_usage(name) in USAGES for name in members):
         return _fer_folders(files, members)
     raise WrongLayout(
@@ -60,7 +60,7 @@ def read(files, track=iter) -> Reading:
     )
 
 
-def _fer_tables(files, tables, track):
+def _fer_tables(files, tables, others, track):
     emotions, split, images, notes = [], [], [], []
     for table in tables:
         column = _label_column(files, table)
@@ -80,7 +80,7 @@ def _fer_tables(files, tables, track):
     usages = {part: usage for usage, part in USAGES.items()}
     names = [f"{usages.get(part, part)}_{i}" for i, part in enumerate(split or ["face"] * len(images))]
     labels = _fer_labels(names, emotions, split)
-    left_out = {}
+    left_out = dict.fromkeys(others, f"{tables[0]} has all parts")
     for voted in _tables_of_votes(files):
         try:
             notes.append(_add_votes(files, voted, split, labels))

@@ -29,38 +29,49 @@ def read(files, track=iter) -> Reading:
 
     Returns:
         A `Reading` with the target emotion where every folder means one of its seven or contempt, smile where
-        they mean `smiling` and `not smiling`, else class, with the folders' names in natural order.
+        they mean `smiling` and `not smiling`, else class, with the folders' names in natural order; without a
+        target where there are pictures alone, in no folder.
 
     Raises:
-        WrongLayout: where no picture lies in a folder.
+        WrongLayout: where no picture lies in a folder and other files lie beside them.
     """
     pictures = files.ending(*decoding.ENDINGS)
     parents = {name.rpartition("/")[0] for name in pictures}
     above = {folder.rpartition("/")[0] for folder in parents}  # folders of folders are no classes
     members = [name for name in pictures if "/" in name and name.rpartition("/")[0] not in above]
-    if not members:
+    if not members and len(pictures) < max(len(files.sizes), 1):
         raise WrongLayout(
             "expected folders named as their class with pictures in them: happy/anna.jpg ... sad/ben.png"
         )
+    if not members:  # nothing but pictures
+        note = "no folders of classes: pictures without labels"
+        return Reading(layout="pictures", targets={}, classes={}, notes=[note], **_pictures(files, pictures))
     beside = sorted(set(pictures) - set(members))
     target, classes, labels, notes = _labelled([member.split("/")[-2] for member in members])
     parts = [plain(member.split("/")[-3]) if member.count("/") > 1 else "" for member in members]
     split = np.array([SPLITS[name] for name in parts]) if set(parts) <= set(SPLITS) else None
     return Reading(
         layout="folders of classes",
-        names=basenames(members),
         targets={target: labels},
         classes={target: classes},
-        views={"face": (PIXELS, 3), "photo": (PIXELS, 3)},
-        files=files,
-        pictures=np.array(members),
-        render=_render,
         split=split,
-        detected=("face",),
         notes=notes,
         left_out=dict.fromkeys(beside, "lies beside the folders of classes"),
-        can_lack=True,
+        **_pictures(files, members),
     )
+
+
+def _pictures(files, members) -> dict:
+    """The fields of a `Reading` that are the same with and without labels."""
+    return {
+        "names": basenames(members),
+        "views": {"face": (PIXELS, 3), "photo": (PIXELS, 3)},
+        "files": files,
+        "pictures": np.array(members),
+        "render": _render,
+        "detected": ("face",),
+        "can_lack": True,
+    }
 
 
 def _render(picture):
