@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,13 +132,28 @@ def report(
     say(f"{len(names)} notebooks, {min(jobs, len(names))} at a time")
     order = _longest_first(names, plan)
     with _share_of_cores(min(jobs, len(names))), ThreadPoolExecutor(jobs) as pool:
-        done = dict(zip(order, pool.map(run, order)))
+        try:
+            done = dict(zip(order, pool.map(run, order)))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_kernels()
+            raise
     for name in names:  # once more, now that all have written: some share tables
         if done[name].state != "failed":
             stamp = _stamp(name, parameters, plan, folder, data_dir)
             _stamp_of(name, folder).write_text(stamp, encoding="utf-8")
     rows = sum(path.stat().st_mtime >= began for path in (folder / "rows").glob("*.json"))
     return Report([done[name] for name in names], rows, pages.write(plan, profile, folder))
+
+
+def _end_kernels() -> None:
+    """Ctrl-C in a terminal does not reach kernels, which have sessions of their own, and they would be waited
+    for."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
 
 
 def _longest_first(names: list[str], plan: dict) -> list[str]:

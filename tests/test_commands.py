@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import needs_browser
 
@@ -138,6 +140,33 @@ def test_bench_times_the_widgets_beside_bare_pictures():
     rows = widgets.bench_widgets(rounds=1)["widgets"]
     assert set(rows) == {"puppet", "explorer, channel", "explorer, face", "explorer, layer"}
     assert all(row["ms"] > 0 and row["bare_ms"] > 0 and row["ratio"] > 0 for row in rows.values())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing on Windows")
+def test_a_report_that_is_broken_off_ends_its_kernels_and_says_one_line(tmp_path):
+    shutil.copy(ROOT / "reports" / "plan.toml", tmp_path)
+    shutil.copytree(ROOT / "reports" / "published", tmp_path / "published")
+    command = [sys.executable, "-m", "labkit", "report", "--only", "smile", "--reports-dir", str(tmp_path)]
+    command += ["--data-dir", str(tmp_path / "data")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+    def kernels():
+        children = psutil.Process(process.pid).children(recursive=True)
+        return [one for one in children if "ipykernel" in str(one.cmdline())]
+
+    end = time.time() + 120
+    while not (begun := kernels()) and time.time() < end:
+        time.sleep(0.2)
+    assert begun
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130 and said.endswith("labkit: broken off; what was finished is kept\n")
+    assert "Traceback" not in said
+    psutil.wait_procs(begun, 30)
+    assert not any(one.is_running() for one in begun)
 
 
 ROWS = """
