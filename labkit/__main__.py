@@ -366,6 +366,8 @@ def webcam(
 
 def main() -> None:
     """Run the commands; an expected error is one clear text on standard error and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console that cannot show every letter
     try:
         app()
     except (ValueError, OSError) as error:

@@ -116,10 +116,12 @@ def contact_sheet(file, target, most: int = 24) -> None:
         most: so many samples, evenly spread.
 
     Raises:
-        ValueError, FileNotFoundError, OSError: as `import_data` does.
+        ValueError, FileNotFoundError, OSError: as `import_data` does; ValueError also for a target that is no
+            PNG file, or is there and none of labkit's.
     """
     from labkit import figures
 
+    figures.check_target(Path(target))
     with tempfile.TemporaryDirectory() as folder:
         name = import_data("", file, folder, progress=False, limit=most)["name"]
         faces = load(name, folder)

@@ -7,7 +7,7 @@ import numpy as np
 
 from labkit import datasets, metrics, models, running, runs, splits, training
 from labkit.faces import FaceSet
-from labkit.labels import ANOTHER_OPINION, meant
+from labkit.labels import ANOTHER_OPINION, meant, plain
 
 BUILTIN_IMAGES = 1000
 
@@ -99,10 +99,11 @@ def labels_for(faces: FaceSet, target: str, classes: list[str], mapping: dict | 
         ValueError: where the network knows none of the classes, or the mapping names one that does not exist.
     """
     theirs = faces.classes[target]
-    if tuple(classes) == tuple(theirs):
+    if tuple(classes) == tuple(theirs) and not mapping:
         return faces.targets[target]
     known = {meant(name): i for i, name in enumerate(classes)}
-    codes = [known.get(meant((mapping or {}).get(name, name)), -1) for name in theirs]
+    renamed = {plain(name): wanted for name, wanted in (mapping or {}).items()}
+    codes = [known.get(meant(renamed.get(plain(name), name)), -1) for name in theirs]
     for name, wanted in (mapping or {}).items():
         if meant(wanted) not in known:
             raise ValueError(f"map {name}={wanted}: the network knows {', '.join(classes)}")
@@ -150,6 +151,10 @@ def evaluate(
     network, about = load_network(weights, data_dir)
     faces, unread = _read(data, about, data_dir, BUILTIN_IMAGES, progress)
     faces = _as_named(_of_split(faces, split), network, about, mapping or {})
+    theirs = [name for classes in faces.classes.values() for name in classes]
+    for name in mapping or {}:
+        if plain(name) not in map(plain, theirs):
+            raise ValueError(f"map {name}={mapping[name]}: {faces.source} has {', '.join(theirs)}")
     targets = _common_targets(network, faces)
     training.predict(network, faces.images[:8], mirror=about["mirror"])  # the first call builds kernels
     start = time.perf_counter()
@@ -190,7 +195,8 @@ def _as_named(faces: FaceSet, network, about: dict, mapping: dict) -> FaceSet:
         return faces
     (target,) = network.heads
     known = {meant(name) for name in about["classes"][target]}
-    some = any(meant(mapping.get(name, name)) in known for name in faces.classes["class"])
+    renamed = {plain(name): wanted for name, wanted in mapping.items()}
+    some = any(meant(renamed.get(plain(name), name)) in known for name in faces.classes["class"])
     return faces.renamed("class", target) if some else faces
 
 

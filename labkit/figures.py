@@ -22,6 +22,7 @@ from labkit.charts.style import (
     RED,
     SKY,
     YELLOW,
+    check_target,
     save,
     write,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "against_seconds",
     "bars",
     "changes",
+    "check_target",
     "comparison",
     "confusion",
     "curves",

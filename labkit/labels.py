@@ -98,8 +98,8 @@ SYNONYMS = {
     "grey": ("gray",),
     "blond": ("blonde",),
     "brown": ("brunette",),
-    "yes": ("true", "y", "1"),
-    "no": ("false", "n", "0"),
+    "yes": ("true", "y", "1", "ja", "wahr"),
+    "no": ("false", "n", "0", "nein", "falsch"),
 }
 _MEANT = {other: word for word, others in SYNONYMS.items() for other in (word, *others)}
 

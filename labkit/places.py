@@ -40,7 +40,7 @@ def place(path: str | Path) -> Path:
         path = Path(os.path.normpath(ROOT / "notebooks" / path))
     for name, variable in OWN.items():
         if os.environ.get(variable) and Path(os.path.abspath(path)) == ROOT / name:
-            return Path(os.environ[variable])
+            return Path(os.environ[variable]).expanduser()
     return path
 
 

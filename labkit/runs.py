@@ -175,9 +175,13 @@ def _checked(result: RunResult, key: str) -> RunResult:
         for target, figures in targets.items():
             if figures and not 0 <= figures["accuracy"] <= 1:
                 raise ValueError(f"{target} has the accuracy {figures['accuracy']}")
+    texts = (result.device, result.commit, result.time, result.precision, result.layout, result.identity)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(result.engine, int):
+        raise ValueError("has something else for a text")
     numbers = [result.seconds, result.parameters, *(epoch["train_loss"] for epoch in result.history)]
     if not all(isinstance(number, (int, float)) for number in numbers):
         raise ValueError("has a word for a number")
+    float(result.seconds)
     return result
 
 
@@ -199,7 +203,7 @@ class Store:
             return _checked(RunResult(**values), path.stem)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except Exception as error:  # how a file is damaged decides what Python raises
             warnings.warn(f"{path}: damaged ({error}); its row counts as not kept", stacklevel=3)
             return None
 

@@ -226,9 +226,7 @@ def test_fer2013_refuses(tmp_path):
         "8" + good[1:]: "emotion '8', expected a code 0 to 6",
         "-1" + good[1:]: "emotion '-1'",
         good[1:]: "emotion ''",
-        good.replace(
-            "Training", "Validation"
-        ): "Usage 'Validation', expected one of Training, PublicTest, PrivateTest",
+        good.replace("Training", "Exam"): "Usage 'Exam', expected one of Training, PublicTest, PrivateTest",
         good + ",9": "4 values, expected 3",
         good[:600]: "2 values, expected 3",
     }

@@ -58,6 +58,15 @@ def save(figure: Figure, folder: str | Path, name: str) -> Path:
     return write(figure, Path(folder) / "figures" / f"{name}.png")
 
 
+def check_target(path: Path) -> None:
+    """Raise ValueError for a picture's name that does not end with .png, and for a file that is there and
+    that `write` did not make."""
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path}: expected a name that ends with .png")
+    if path.exists() and (not path.is_file() or b"labkit" not in path.read_bytes()[:1000]):
+        raise ValueError(f"{path}: is there and is no picture of labkit; give another name")
+
+
 def write(figure: Figure, path: Path) -> Path:
     """Write a PNG file, to a temporary name first; returns the path."""
     # Two notebooks may draw the same figure at once.

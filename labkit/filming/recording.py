@@ -93,6 +93,8 @@ def check_out(out: Path, source: str = "") -> None:
     if source and out.exists() and Path(source).exists() and out.samefile(source):
         raise ValueError(f"out '{out}': is the source; give another name")
     table = out.with_suffix(".csv")
+    if out.exists() and not table.exists():  # which lies beside every video that labkit wrote
+        raise ValueError(f"out '{out}': is there and is no video of labkit; give another name")
     if table.exists() and not _beginning(table).startswith(",".join(FIRST).encode()):
         raise ValueError(f"out '{out}': {table} is there and is no table of labkit; give another name")
     picture = out.with_suffix(".png")

@@ -207,22 +207,42 @@ def _is_packed(path) -> bool:
 
 
 def folder_files(path) -> Files:
-    """`Files` of a folder and all below it. Links are followed, each folder once."""
-    sizes, seen = {}, {os.path.realpath(path)}
-    for folder, subfolders, names in os.walk(path, followlinks=True):
-        below = []
-        for name in subfolders:
-            real = os.path.realpath(os.path.join(folder, name))
-            if not _is_stray(name) and real not in seen:
-                seen.add(real)
-                below.append(name)
-        subfolders[:] = below
+    """`Files` of a folder and all below it. Links are followed, but not round and round."""
+    sizes, places = {}, {}
+
+    def refuse(error):
+        raise OSError(error.errno, f"{error.filename} cannot be read: {error.strerror}") from None
+
+    for folder, subfolders, names in os.walk(path, followlinks=True, onerror=refuse):
+        here = os.path.realpath(folder)
+        below = [name for name in subfolders if not _is_stray(name)]
+        subfolders[:] = [name for name in below if not _is_around(here, os.path.join(folder, name))]
         for file in (Path(folder, name) for name in names):
-            name = file.relative_to(path).as_posix()
+            name = _readable(os.fsencode(file.relative_to(path).as_posix()))
             if not _is_stray(name) and file.is_file():
-                sizes[name] = file.stat().st_size
+                sizes[name], places[name] = file.stat().st_size, file
         _check_count(path, sizes)
-    return Files(path, _in_order(sizes), lambda name: open(path / name, "rb"))
+    return Files(path, _in_order(sizes), lambda name: open(places[name], "rb"))
+
+
+def _is_around(folder, link) -> bool:
+    """Whether a link leads to a folder that `folder` lies in, round and round."""
+    return os.path.islink(link) and (folder + os.sep).startswith(os.path.realpath(link) + os.sep)
+
+
+def _readable(name: bytes) -> str:
+    """A name as text: UTF-8, or what Windows wrote where it is none."""
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("cp1252", "replace")
+
+
+def _zip_name(member) -> str:
+    """A member's name; many programs write UTF-8 or Windows' letters without saying so."""
+    if member.flag_bits & 0x800 or member.filename.isascii():
+        return member.filename
+    return _readable(member.filename.encode("cp437", "replace"))
 
 
 def _zip(path, archive):
@@ -234,7 +254,7 @@ def _zip(path, archive):
                 f"{path}: {member.filename} is encrypted; unpack the archive yourself and give the folder"
             )
         if not member.is_dir() and not _is_stray(member.filename):
-            members[_slashed(member.filename)] = member
+            members[_slashed(_zip_name(member))] = member
     sizes = {name: member.file_size for name, member in members.items()}
     _check_sizes(path, sizes)
     return Files(path, _in_order(sizes), lambda name: archive.open(members[name]))

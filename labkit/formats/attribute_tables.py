@@ -28,9 +28,10 @@ import numpy as np
 
 from labkit.faces import UNLABELLED
 from labkit.formats import decoding
-from labkit.formats.reading import dialect
+from labkit.formats.reading import dialect, without_preface
 from labkit.labels import ATTRIBUTES, NO_YES, meant, plain
 
+UNKNOWN = ("", "-1", "-1.0", "-1,0", "nan", "na", "n/a", "?", "-", "none", "null")  # "not labelled"
 CELEBA_SPLITS = {"0": "train", "1": "validation", "2": "test"}
 CELEBA_HAIR = {
     "Black_Hair": "black",
@@ -65,8 +66,9 @@ def layout_of(text) -> str | None:
     Returns:
         "own", "makesense boxes", "makesense tags", "makesense JSON", "celeba", or None for none of them.
     """
-    lines = [line for line in text.lstrip("\ufeff").splitlines()[:2] if line.strip()]
-    if re.match(r'\s*\[\s*\{\s*"image"', text.lstrip("\ufeff")):
+    text = without_preface(text)
+    lines = [line for line in text.splitlines()[:2] if line.strip()]
+    if re.match(r'\s*\[\s*\{\s*"image"', text):
         return "makesense JSON"
     first = next(csv.reader(lines[:1], delimiter=dialect(lines[0])), []) if lines else []
     columns = [_attribute(value) for value in first]
@@ -100,25 +102,29 @@ def parse(text, where) -> Table:
             f"{where}: expected name,{','.join(ATTRIBUTES)}, "
             "an export of makesense.ai, or CelebA's attribute list"
         )
-    return PARSERS[layout](text.lstrip("\ufeff"), where)
+    return PARSERS[layout](without_preface(text), where)
 
 
 def _own(text, where):
     separator = dialect(text.splitlines()[0])
-    reader = csv.reader(text.splitlines(), delimiter=separator)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
     columns = [_attribute(column) for column in next(reader)]
+    while not columns[-1]:  # what a spreadsheet leaves behind
+        columns.pop()
     used = [column for column in columns if column in ATTRIBUTES]
     rows, labels = {}, []
-    for values in filter(None, reader):
+    for values in _whole_rows(reader, where):
         line = f"{where} line {reader.line_num}"
-        if len(values) != len(columns):
+        if len(values) < len(columns) or any(values[len(columns) :]):
             raise ValueError(f"{line}: {len(values)} values, expected {len(columns)} ({','.join(columns)})")
-        row = dict(zip(columns, map(str.strip, values)))
-        name = row["name"]
+        row = dict(zip(columns, values))
+        name, coded = row["name"], [_class_index(line, column, row[column]) for column in used]
+        if name in rows and labels[list(rows).index(name)] == coded:
+            continue  # the same row twice
         if name in rows:
             raise ValueError(f"{line}: '{name}' stood in line {rows[name]} already; keep one row an image")
         rows[name] = reader.line_num
-        labels.append([_class_index(line, column, row[column]) for column in used])
+        labels.append(coded)
     labels = np.array(labels, np.int64).reshape(len(rows), len(used))
     unused = [column for column in columns if column not in used and column != "name"]
     notes = [f"columns not used: {', '.join(unused)}"] if unused else []
@@ -126,13 +132,24 @@ def _own(text, where):
     return Table("own", list(rows), targets, {column: ATTRIBUTES[column] for column in used}, notes)
 
 
+def _whole_rows(reader, where):
+    """The rows of a `csv.reader`, stripped, without empty ones."""
+    try:
+        for values in reader:
+            values = [value.strip() for value in values]
+            if any(values):
+                yield values
+    except csv.Error as error:
+        raise ValueError(f"{where} line {reader.line_num}: a quote is not closed ({error})") from None
+
+
 def _class_index(where, attribute, text):
     classes, word = ATTRIBUTES[attribute], plain(text)
-    if text.strip().lower() in ("", str(UNLABELLED), f"{UNLABELLED}.0", "nan", "na", "n/a", "?"):
+    if text.strip().lower() in UNKNOWN:
         return UNLABELLED
     if word in classes:
         return classes.index(word)
-    code = word.removesuffix(".0")
+    code = re.sub(r"[.,]0+$", "", word)
     if code.isdecimal() and int(code) < len(classes):
         return int(code)
     if meant(text) in classes:
@@ -272,7 +289,7 @@ def find_pictures(files, table, names) -> list[str | None]:
     for member in files.ending(*decoding.ENDINGS):
         for looser, by_name in enumerate(known):
             by_name.setdefault(_key(member, looser), []).append(member)
-    found = []
+    found: list[str | None] = []
     for name in names:
         path = posixpath.normpath(f"{folder}/{name.replace(chr(92), '/')}".lstrip("/"))
         if path in files.sizes:
@@ -284,6 +301,10 @@ def find_pictures(files, table, names) -> list[str | None]:
                 f"{table}: '{name}' may be {same[0]} or {same[1]}; write the path from the table's folder"
             )
         found.append(same[0] if same else None)
+    first: dict[str, str] = {}
+    for name, member in zip(names, found):
+        if member is not None and first.setdefault(member, name) is not name:
+            raise ValueError(f"{table}: '{first[member]}' and '{name}' are one picture; keep one row of it")
     return found
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from labkit.faces import UNLABELLED
 from labkit.formats import archives, decoding
 from labkit.formats.reading import Reading, WrongLayout, basenames, columns_of, exactly, table_rows
-from labkit.labels import EMOTIONS, NO_EMOTION, VOTED
+from labkit.labels import EMOTIONS, NO_EMOTION, VOTED, meant, plain
 
 USAGES = {"Training": "train", "PublicTest": "public_test", "PrivateTest": "private_test"}
 PIXELS = 48
@@ -51,7 +51,9 @@ def read(files, track=iter) -> Reading:
         if name.count("/") >= 2 and name.split("/")[-3].lower() in ("train", "test"):
             members.append(name)
     if tables:  # where one has it all, the others are its parts
-        return _fer_tables(files, official[:1] or tables, official[1:], track)
+        parts = [name for name in official if _part_of(name)]
+        whole = official[:1] if len(parts) < len(official) else official
+        return _fer_tables(files, whole or tables, [n for n in official if n not in whole], track)
     if members and any(_usage(name) in USAGES for name in members):
         return _fer_folders(files, members)
     raise WrongLayout(
@@ -66,10 +68,7 @@ def _fer_tables(files, tables, others, track):
         column = _label_column(files, table)
         part = _part_of(table)
         for where, row in track(table_rows(files, table, ["pixels"])):
-            usage = row.get("usage", part)
-            if usage not in (*USAGES, *SPLITS, ""):
-                raise ValueError(f"{where}: Usage '{usage}', expected one of {', '.join(USAGES)}")
-            split.append(USAGES.get(usage, usage))
+            split.append(_part_in(where, row.get("usage", part)))
             emotions.append(_code(where, row[column]) if column else UNLABELLED)
             images.append(_pixels(where, row["pixels"]))
     if not images:
@@ -143,6 +142,16 @@ def recognises(files) -> bool:
     return any("pixels" in columns_of(files, name) for name in names)
 
 
+def _part_in(where, usage) -> str:
+    """The part of the split that a cell of the column Usage names."""
+    word = plain(usage).replace(" ", "")
+    found = {name.lower(): part for name, part in USAGES.items()}.get(word)
+    found = found or next((part for part, words in SPLITS.items() if word in words), None)
+    if found is None and word:
+        raise ValueError(f"{where}: Usage '{usage}', expected one of {', '.join(USAGES)}")
+    return found or ""
+
+
 def _label_column(files, table) -> str | None:
     """The column with the emotion; None for a table of pixels alone."""
     columns = columns_of(files, table)
@@ -175,9 +184,12 @@ def _fer_labels(names, emotions, split):
 
 
 def _code(where, text):
-    if text not in map(str, range(len(WITH_CONTEMPT))):
-        raise ValueError(f"{where}: emotion '{text}', expected a code 0 to {len(EMOTIONS) - 1}")
-    return int(text)
+    code = text.removesuffix(".0")
+    if meant(text) in WITH_CONTEMPT:
+        return WITH_CONTEMPT.index(meant(text))
+    if code not in map(str, range(len(WITH_CONTEMPT))):
+        raise ValueError(f"{where}: emotion '{text}', expected a code 0 to {len(EMOTIONS) - 1}, or its name")
+    return int(code)
 
 
 def _pixels(where, text):
@@ -199,7 +211,7 @@ def _fer_folders(files, members):
     for member in members:
         _, folder, name = member.split("/")[-3:]
         usage = _usage(member)
-        if folder.lower() not in EMOTIONS:
+        if meant(folder) not in EMOTIONS:
             raise ValueError(
                 f"{files.path}: {member}: folder '{folder}', expected one of {', '.join(EMOTIONS)}"
             )
@@ -207,7 +219,7 @@ def _fer_folders(files, members):
             expected = f"a name {{{'|'.join(USAGES)}}}_N, which tells the official split"
             raise ValueError(f"{files.path}: {member}: expected {expected}")
         place = (list(USAGES).index(usage), archives.natural_key(name))
-        rows.append((place, member, EMOTIONS.index(folder.lower()), USAGES[usage]))
+        rows.append((place, member, EMOTIONS.index(meant(folder)), USAGES[usage]))
     rows.sort(key=lambda row: row[0])  # by split and number, so that the classes are mixed
     _, members, emotions, split = zip(*rows)
     labels = _fer_labels(basenames(members), emotions, split)

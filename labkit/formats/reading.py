@@ -8,6 +8,7 @@ does the rest. Notebook 01 writes one reader out.
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -119,17 +120,25 @@ def dialect(line: str) -> str:
     return max(",;\t|", key=line.count)
 
 
+def without_preface(text: str) -> str:
+    """A table's text without what Excel and people put in front of it: a mark, blank lines, `sep=;`."""
+    return re.sub(r"\A\ufeff?(\s*\n|sep=.[\r\n]+)*", "", text)
+
+
 def columns_of(files, name) -> list[str]:
     """The columns of a table's first line, stripped, in lower case; [] where it has no text."""
-    lines = files.head(name).lstrip("\ufeff").splitlines()
+    lines = without_preface(files.head(name)).splitlines()
     if not lines:
         return []
-    return [column.strip().lower() for column in next(csv.reader(lines[:1], delimiter=dialect(lines[0])))]
+    columns = [column.strip().lower() for column in next(csv.reader(lines[:1], delimiter=dialect(lines[0])))]
+    while columns and not columns[-1]:  # what a spreadsheet leaves behind
+        columns.pop()
+    return columns
 
 
 def table_rows(files, name, needed):
     """Yield (where, row) of a table with a header, read as a stream; `,`, `;`, tab or `|` between its
-    columns.
+    columns. Empty rows are left out.
 
     Args:
         files: `Files` that hold the table.
@@ -141,7 +150,8 @@ def table_rows(files, name, needed):
         column names in lower case.
 
     Raises:
-        ValueError: where a column is missing, a row has more or fewer values, or the file is no table.
+        ValueError: where a column is missing, a row has more or fewer values, a quote is not closed, or the
+            file is no table.
     """
     line, columns, encoding = 1, columns_of(files, name), files.encoding(name)
     if missing := [column for column in needed if column.lower() not in columns]:
@@ -149,18 +159,21 @@ def table_rows(files, name, needed):
         raise ValueError(
             f"{files.path}: {name} has no column {', '.join(missing)}; its first line is '{first}'"
         )
-    separator = dialect(files.head(name).splitlines()[0])
+    separator = dialect(without_preface(files.head(name)).splitlines()[0])
     try:
         with files.open(name) as stream:
-            table = csv.reader(io.TextIOWrapper(stream, encoding, newline=""), delimiter=separator)
-            next(table)
+            text = enumerate(io.TextIOWrapper(stream, encoding, newline=""), 1)
+            header = next(number for number, words in text if without_preface(words).strip())
+            table = csv.reader((words for _, words in text), delimiter=separator, strict=True)
             for values in table:
-                line = table.line_num
-                if len(values) == len(columns):
-                    yield f"{name} line {line}", dict(zip(columns, map(str.strip, values)))
-                elif values:
+                line = header + table.line_num
+                values = [value.strip() for value in values]
+                if not any(values):
+                    continue
+                if len(values) < len(columns) or any(values[len(columns) :]):
                     expected = f"{len(columns)} ({','.join(columns)[:80]})"
                     raise ValueError(f"{name} line {line}: {len(values)} values, expected {expected}")
+                yield f"{name} line {line}", dict(zip(columns, values))
     except (csv.Error, UnicodeDecodeError, *archives.DAMAGE) as error:
         raise ValueError(f"{files.path}: {name} is not a table, after line {line} ({error})") from None
 
