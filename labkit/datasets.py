@@ -237,7 +237,7 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
 
     Raises:
         DataMissing: where it is not imported.
-        ValueError: for an unknown name, view or option.
+        ValueError: for an unknown name, view or option, and where a file has changed since the import.
     """
     if name == "builtin":
         _choice("view", view or "face", ["face"])
@@ -248,6 +248,7 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
 
     def read(about):
         chosen = _choice("view", view or about["views"][0], about["views"])
+        cache.check_unchanged(folder, about, chosen)
         return cache.faces_of(folder, about, chosen, size, options.get("n"), on_disk=True)
 
     faces = _read_whole(name, folder, read)

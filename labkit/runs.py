@@ -166,9 +166,9 @@ def _no_number(text: str):
 
 def _checked(result: RunResult, key: str) -> RunResult:
     """The result, where it can be believed. What else is wrong with it raises what Python raises."""
-    RunSpec.from_dict(result.spec)
-    if result.key != key:
-        raise ValueError(f"is row {result.key}")
+    spec = RunSpec.from_dict(result.spec)
+    if result.key != key or (result.engine == ENGINE and spec.key(result.identity) != key):
+        raise ValueError("is not the row that its name says")
     for part, targets in result.metrics.items():
         if part not in PARTS:
             raise ValueError(f"has a part '{part}', expected {', '.join(PARTS)}")

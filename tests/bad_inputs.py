@@ -554,24 +554,33 @@ for what, line in {
 # Kept rows
 
 SPEC = runs.RunSpec({"name": "builtin", "n": 20}, {"kind": "random"}, "tiny", ("smile",))
+KEY = SPEC.key("x")
 ROW = asdict(
-    runs.RunResult("0" * 16, SPEC.as_dict(), runs.ENGINE, "x", "CPU", {}, "", "2026-01-01T00:00:00+00:00")
+    runs.RunResult(KEY, SPEC.as_dict(), runs.ENGINE, "x", "CPU", {}, "", "2026-01-01T00:00:00+00:00")
 )
+
+TEXT = json.dumps(ROW)
+
+
+def kept_rows(folder: Path) -> str:
+    """The row as it should be: else no other could tell anything."""
+    write(folder / "rows", {f"{KEY}.json": TEXT})
+    assert runs.Store(folder / "rows", folder / "runs").read(KEY), "the whole row was not believed"
+    return "read"
 
 
 def row(name: str, content: str | bytes) -> None:
     def act(folder: Path) -> str:
-        write(folder / "rows", {f"{'0' * 16}.json": content})
+        write(folder / "rows", {f"{KEY}.json": content})
         store = runs.Store(folder / "rows", folder / "runs")
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            assert store.read("0" * 16) is None and store.find(SPEC) is None, "the row was believed"
+            assert store.read(KEY) is None and store.find(SPEC) is None, "the row was believed"
         return str(said[0].message)
 
     kind(f"row: {name}", act)
 
 
-TEXT = json.dumps(ROW)
 for what, content in {
     "empty": "", "cut in half": TEXT[: len(TEXT) // 2], "binary": b"\0\xff\xfe\x80" * 30, "a list": "[]",
     "a number": "1", "a word": '"row"', "null": "null", "nothing in it": "{}", "zeros": bytes(500),
@@ -586,9 +595,17 @@ for what, content in {
     "no part named test": TEXT.replace('"metrics": {}', '"metrics": {"exam": {"smile": {"accuracy": 0.5}}}'),
     "a history of words": TEXT.replace('"history": []', '"history": ["x"]'),
     "seconds that are a word": TEXT.replace('"seconds": 0.0', '"seconds": "fast"'),
+    "another seed than its key's": TEXT.replace('"seed": 0', '"seed": 7'),
+    "nested without end": "[" * 100_000,
+    "a number without end": TEXT.replace('"seconds": 0.0', '"seconds": 1' + 400 * "0"),
+    "no device": json.dumps({**ROW, "device": None}),
+    "an engine that is a list": json.dumps({**ROW, "engine": []}),
     "another row's key": json.dumps({**ROW, "key": "f" * 16}),
 }.items():  # fmt: skip
     row(what, content)
+
+
+kind("row: whole, to compare with", kept_rows)
 
 
 # Films

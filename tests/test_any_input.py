@@ -172,9 +172,9 @@ def test_plans_with_any_setting(where, value):
 def test_rows_with_any_field(part, value):
     with tempfile.TemporaryDirectory() as place, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        write(Path(place) / "rows", {f"{'0' * 16}.json": json.dumps(bad_inputs.ROW | {part: value})})
+        write(Path(place) / "rows", {f"{bad_inputs.KEY}.json": json.dumps(bad_inputs.ROW | {part: value})})
         store = runs.Store(Path(place) / "rows", Path(place) / "runs")
-        read = store.read("0" * 16)
+        read = store.read(bad_inputs.KEY)
         store.find(bad_inputs.SPEC)
         assert read is not None or "damaged" in str(said[0].message)
 
@@ -184,5 +184,5 @@ def test_rows_with_any_field(part, value):
 def test_rows_of_any_bytes(content):
     with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write(Path(place) / "rows", {f"{'0' * 16}.json": content})
-        assert runs.Store(Path(place) / "rows", Path(place) / "runs").read("0" * 16) is None
+        write(Path(place) / "rows", {f"{bad_inputs.KEY}.json": content})
+        assert runs.Store(Path(place) / "rows", Path(place) / "runs").read(bad_inputs.KEY) is None

@@ -278,10 +278,14 @@ def test_a_film_of_nobody_leaves_no_timeline_of_another_film(tmp_path):
 
 def test_a_video_that_cannot_be_written_says_so_and_leaves_what_was_there(tmp_path, monkeypatch):
     (tmp_path / "o.webm").write_bytes(b"old")
+    with pytest.raises(ValueError, match=r"o\.webm': is there and is no video of labkit"):
+        camera.check_out(tmp_path / "o.webm")
+    (tmp_path / "o.csv").write_text("frame,seconds,face,x,y,width,height\n")  # with it, it is one
     monkeypatch.setattr(cv2.VideoWriter, "isOpened", lambda _: False)
     with pytest.raises(ValueError, match=r"OpenCV here cannot write this video \(VP80\)"):
         camera.run(camera.open_source("builtin"), follow.Watcher({}), tmp_path / "o.webm", progress=False)
-    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("o.webm", b"old")]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["o.csv", "o.webm"]
+    assert (tmp_path / "o.webm").read_bytes() == b"old"
 
 
 @pytest.mark.parametrize(("out", "message"), [

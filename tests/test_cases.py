@@ -367,6 +367,120 @@ def test_celeba_with_other_pictures_values_and_columns(tmp_path, ending, no, ind
 # Links, and what is looked at without a name
 
 
+@pytest.mark.parametrize(
+    ("names", "target", "split"),
+    [
+        (("happy/train/1.jpg", "sad/train/1.jpg", "sad/test/2.jpg"), "emotion", {"train": 2, "test": 1}),
+        (("train_set/happy/1.jpg", "Test Set/sad/1.jpg"), "emotion", {"train": 1, "test": 1}),
+        (("happy/anna/1.jpg", "sad/ben/1.jpg"), "emotion", {}),
+        (("train/happy/anna/1.jpg", "test/sad/ben/1.jpg"), "emotion", {"train": 1, "test": 1}),
+        (("cat/train/1.jpg", "dog/test/1.jpg"), "class", {"train": 1, "test": 1}),
+    ],
+)
+def test_splits_and_people_below_or_above_the_classes(tmp_path, names, target, split):
+    found = look(zipped(tmp_path / "f.zip", dict.fromkeys(names, JPEG)))
+    assert list(found["targets"]) == [target] and found["split"] == split
+    assert len(counts(found, target)) == 2
+
+
+def test_folders_that_mean_nothing_are_named(tmp_path):
+    files = dict.fromkeys(("train/happy/1.jpg", "test/sad/1.jpg", "extra/sad/2.jpg", "train/notes.csv"), JPEG)
+    found = look(zipped(tmp_path / "f.zip", files))
+    assert found["split"] == {} and found["left_out"] == {"train/notes.csv": "is no picture"}
+    assert "folders that are neither classes nor a split: extra, test, train" in found["notes"]
+    one = look(zipped(tmp_path / "one.zip", {"jaffe/KA.AN1.39.tiff": JPEG, "jaffe/KA.HA1.29.tiff": JPEG}))
+    assert "all pictures lie in folders called jaffe: one class" in one["notes"]
+
+
+def test_pictures_without_a_usual_ending_are_known_by_content(tmp_path):
+    files = dict.fromkeys(("happy/anna", "happy/b.jpg_large", "sad/c.png ", "sad/d.jpg?width=200"), JPEG)
+    assert look(zipped(tmp_path / "f.zip", files | {"sad/e.docx": b"PK"}))["images"] == 4
+
+
+def test_one_word_in_two_unicode_forms_is_one_class(tmp_path):
+    files = {f"{unicodedata.normalize(form, 'fröhlich')}/{form}.jpg": JPEG for form in ("NFC", "NFD")}
+    assert counts(look(zipped(tmp_path / "f.zip", files | {"traurig/a.jpg": JPEG})), "class") == {
+        unicodedata.normalize("NFC", "fröhlich"): 2,
+        "traurig": 1,
+    }
+
+
+def test_zips_that_do_not_say_that_their_names_are_utf_8(tmp_path):
+    name = "fröhlich/zoé.jpg"
+    path = zipped(tmp_path / "f.zip", {"f____hlich/zo__.jpg"[: len(name.encode())]: JPEG, "sad/a.jpg": JPEG})
+    path.write_bytes(path.read_bytes().replace(b"f____hlich/zo__.jpg"[: len(name.encode())], name.encode()))
+    assert "fröhlich" in look(path)["targets"]["class"]
+
+
+def test_two_links_to_one_folder_are_both_followed(tmp_path):
+    write(tmp_path / "store", {"1.jpg": JPEG})
+    (tmp_path / "f").mkdir()
+    for name in ("happy", "sad"):
+        (tmp_path / "f" / name).symlink_to(tmp_path / "store")
+    (tmp_path / "f" / "sad2").symlink_to(tmp_path / "f")  # round and round
+    assert look(tmp_path / "f")["images"] == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        (np.full((60, 50), 127, np.int32), 127),
+        (np.full((60, 50), 0.5, np.float32), 128),
+        (np.full((60, 50), 32896, np.uint16), 128),
+    ],
+)
+def test_grey_values_of_any_depth(tmp_path, values, mean):
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, "TIFF")
+    assert np.unique(datasets.decode(stream.getvalue(), 3)) == [mean]
+
+
+TABLE = "name;glasses;hair_colour;;\na.jpg;1,0;brown;;\n;;;;\nb.jpg;-;-;;\nb.jpg;-;-;;\n"
+
+
+@pytest.mark.parametrize("preface", ["", "sep=;\r\n", "\n\n", "\ufeffsep=;\n"])
+def test_tables_as_spreadsheets_write_them(tmp_path, preface):
+    files = {"a.jpg": JPEG, "b.jpg": JPEG, "labels.csv": (preface + TABLE).encode()}
+    found = look(zipped(tmp_path / "f.zip", files))
+    assert found["images"] == 2 and counts(found, "glasses") == {"yes": 1}
+
+
+def test_rows_that_cannot_both_be_right_are_refused(tmp_path):
+    for rows, message in (
+        ("a.jpg,1\nA.JPG,0\n", "'a.jpg' and 'A.JPG' are one picture; keep one row of it"),
+        ('a.jpg,"1\nb.jpg,0\n', "a quote is not closed"),
+    ):
+        files = {"a.jpg": JPEG, "b.jpg": JPEG, "labels.csv": f"name,glasses\n{rows}"}
+        with pytest.raises(ValueError, match=message):
+            look(zipped(tmp_path / "f.zip", files))
+
+
+def test_pixel_tables_with_words_and_parts_in_each(tmp_path):
+    row = pixel_table("emotion", "pixels", "Usage").decode().splitlines()[1].split(",", 1)[1]
+    pixels = row.rpartition(",")[0]
+    table = f"emotion,pixels,Usage,\nHappiness,{pixels},train,\n3.0,{pixels},PUBLICTEST,\n,,,\n"
+    faces, _ = load(tmp_path, write(tmp_path / "f", {"fer2013.csv": table}) / "fer2013.csv")
+    assert faces.targets["emotion"].tolist() == [3, 3] and faces.split.tolist() == ["train", "public_test"]
+    three = {
+        f"{part}.csv": f"emotion,pixels,Usage\n3,{pixels},{usage}\n"
+        for part, usage in {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}.items()
+    }
+    found = look(write(tmp_path / "g", three))
+    assert found["split"] == {"private_test": 1, "public_test": 1, "train": 1} and not found["left_out"]
+
+
+def test_a_contact_sheet_goes_over_nothing_that_is_not_ours(tmp_path):
+    source = zipped(tmp_path / "f.zip", {"sad/a.jpg": JPEG, "happy/b.jpg": JPEG})
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(encoded(PICTURE))
+    for target in (mine, tmp_path / "mine.jpg"):
+        with pytest.raises(ValueError, match=r"is no picture of labkit|ends with \.png"):
+            datasets.contact_sheet(source, target)
+    assert mine.read_bytes() == encoded(PICTURE)
+    for _ in range(2):
+        datasets.contact_sheet(source, tmp_path / "sheet.png")
+
+
 def test_pictures_alone_are_a_set_without_labels(tmp_path):
     faces, summary = load(
         tmp_path, zipped(tmp_path / "f.zip", {"a.jpg": JPEG, "b.png": JPEG, "c.gif": b"no"})

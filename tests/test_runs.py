@@ -489,7 +489,12 @@ def test_a_row_without_its_data_is_found_by_its_spec(store, no_training):
         run(absent, store)
     result, _ = run(SPEC, store)
     failed = replace(
-        result, key="0" * 16, spec=absent.as_dict(), identity="another", metrics={}, error="RuntimeError: no"
+        result,
+        key=absent.key("another"),
+        spec=absent.as_dict(),
+        identity="another",
+        metrics={},
+        error="RuntimeError: no",
     )
     older = replace(result, key="1" * 16, spec=absent.as_dict(), engine=runs.ENGINE - 1)
     for row in (failed, older):
@@ -498,7 +503,7 @@ def test_a_row_without_its_data_is_found_by_its_spec(store, no_training):
         datasets.DataMissing
     ):  # neither a failed row nor one of another engine stands for the figures
         run(absent, store)
-    kept = replace(result, key="2" * 16, spec=absent.as_dict())
+    kept = replace(result, key=absent.key(result.identity), spec=absent.as_dict())
     store.write(kept)
     no_training()
     assert run(absent, store) == (kept, False)
@@ -521,7 +526,7 @@ def test_a_row_without_its_weights_is_trained_once_more(store, no_training, face
 def test_many_writers_of_one_row_leave_one_whole_row(store):
     model = running.new_model(SPEC, running.faces_of(SPEC))
     result = RunResult(
-        "0" * 16,
+        SPEC.key("f"),
         SPEC.as_dict(),
         1,
         "f",

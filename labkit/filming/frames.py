@@ -84,14 +84,27 @@ def open_source(source: str | int) -> Source:
         return _address(text)
     path = Path(text)
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in datasets.ENDINGS)
-        return _pictures(path.name, files)
+        return _pictures(path.name, list(filter(_is_listed, sorted(path.iterdir(), key=_in_order))))
     if not path.is_file():
         expected = f"the number of a camera, a video file, a folder of pictures, or {FILM}"
         raise FileNotFoundError(f"source '{text}': expected {expected}")
-    with open(path, "rb") as stream:  # the beginning tells; a film may be larger than the memory
-        beginning = stream.read(2**20)
-    return _pictures(path.name, [path]) if datasets.is_picture(beginning) else _video(path)
+    return _pictures(path.name, [path]) if _is_picture(path) else _video(path)
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether a file of a folder is shown, or named as one that cannot be read."""
+    return path.is_file() and (path.suffix.lower() in datasets.ENDINGS or _is_picture(path))
+
+
+def _is_picture(path: Path) -> bool:
+    """By its beginning: a film may be larger than the memory."""
+    with open(path, "rb") as stream:
+        return datasets.is_picture(stream.read(2**20))
+
+
+def _in_order(path: Path) -> list:
+    """Names with numbers as people count: 2 before 10."""
+    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", path.name)]
 
 
 def camera_or_film(say: Callable[[str], None]) -> Source:

@@ -48,7 +48,6 @@ def read(files, track=iter) -> Reading:
         pictures=np.array([member or "" for member in members]),
         render=photo_of(PIXELS),
         notes=table.notes + left_out,
-        can_lack=True,
         **columns,
     )
     return reading.take(np.array(kept, int))

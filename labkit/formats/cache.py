@@ -236,13 +236,13 @@ def _rendered(title, reading, progress):
     channels = next(iter(reading.views.values()))[1]
 
     def render(name):
-        data = reading.files.read(name)
         try:
+            data = reading.files.read(name)
             return *reading.render(decoding.decode(data, channels)), hashlib.sha256(data).digest()
         except ValueError as error:
-            if reading.can_lack:
-                return None, str(error), None
-            raise ValueError(f"{reading.files.path}: {name}: {error}") from None
+            return None, str(error), None
+        except PermissionError as error:
+            return None, f"cannot be read: {error.strerror}", None
 
     bar = tqdm(total=len(reading.pictures), desc=f"{title}: pictures", unit=" pictures", disable=not progress)
     # Threads, since OpenCV computes outside Python's lock.
@@ -299,6 +299,25 @@ def _check_some(reading, kept, left_out):
     if not kept:
         name, why = next(iter(left_out.items()))
         raise ValueError(f"{reading.files.path}: no picture could be read; the first, {name}: {why}")
+
+
+def check_unchanged(place, about, view):
+    """Raise ValueError where the images or labels of a view are not those that were imported; what was looked
+    at once is not read again. Views that stay on disk are not read as a whole."""
+    files = [place / f"{view}.npy", place / "labels.npz"]
+    try:
+        states = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    except OSError:
+        return  # `faces_of` says what is missing
+    expected = about["fingerprints"][view]
+    if is_too_large((states[0][1],)) or _UNCHANGED.get((place.absolute(), view)) == (states, expected):
+        return
+    if faces_of(place, about, view, on_disk=True).fingerprint != expected:
+        raise ValueError(f"{place}: view '{view}' has changed since the import; import the data set again")
+    _UNCHANGED[place.absolute(), view] = states, expected
+
+
+_UNCHANGED: dict = {}  # what `check_unchanged` has looked at
 
 
 def faces_of(place, about, view, size=None, n=None, on_disk=False):

@@ -8,7 +8,7 @@ import numpy as np
 from labkit.faces import UNLABELLED
 from labkit.formats import archives, decoding
 from labkit.formats.reading import Reading, WrongLayout, basenames, exactly, face_of, table_rows
-from labkit.labels import ACTION_UNITS, CK_EMOTIONS, HIGH_LEVEL, HIGH_LEVEL_OF
+from labkit.labels import ACTION_UNITS, CK_EMOTIONS, HIGH_LEVEL, HIGH_LEVEL_OF, meant
 
 PIXELS = 300  # the size of the published report's crops
 SMALL_PIXELS = 48
@@ -198,10 +198,11 @@ def _ck_small(files, members, rows):
     emotions, units = [], []
     for member in members:
         subject, sequence, number = FRAME.search(member).groups()
-        emotion = member.split("/")[-2].lower()
-        if emotion not in CK_EMOTIONS:
+        folder = member.split("/")[-2]
+        emotion = {meant(name): name for name in (*CK_EMOTIONS, "neutral")}.get(meant(folder))
+        if emotion is None:
             raise ValueError(
-                f"{files.path}: {member}: folder '{emotion}', expected one of {', '.join(CK_EMOTIONS)}"
+                f"{files.path}: {member}: folder '{folder}', expected one of {', '.join(CK_EMOTIONS)}"
             )
         emotions.append(emotion)
         same = [row for row in rows if (row.subject, row.sequence) == (subject, int(sequence))]

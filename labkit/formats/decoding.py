@@ -49,8 +49,10 @@ def decode(data: bytes, channels: int) -> np.ndarray:
     width, height = header.size
     if width * height > MOST_PIXELS:
         raise ValueError(f"claims {width}x{height} pixels; refused above {MOST_PIXELS:,}")
-    if "transparency" in header.info or header.mode in ("RGBA", "LA", "PA"):
-        return _on_white(data, channels)
+    if header.mode[0] in "IF":
+        return _deep(data, channels)
+    if "transparency" in header.info or header.mode in ("RGBA", "LA", "PA") or header.format == "AVIF":
+        return _on_white(data, channels)  # OpenCV does not turn an AVIF upright
     # OpenCV from 4.14 on gives None where data are missing; older ones filled the rest with grey.
     mode = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
@@ -84,6 +86,23 @@ def _header(data):
         if data[4:8] == b"ftyp":
             raise ValueError("HEIC or another film format, which is not read; save it as JPEG") from None
         raise ValueError("not a picture, or cut off; download it again, or leave it out") from None
+
+
+def _deep(data, channels):
+    """Grey values of more than 8 bits, brought to 0..255: floats up to 1 are shares, values up to 255 bytes,
+    all others have 16 bits."""
+    try:
+        picture = Image.open(io.BytesIO(data))
+        values = np.asarray(ImageOps.exif_transpose(picture), np.float32)
+    except DAMAGE:
+        raise ValueError("the picture is cut off or damaged; download it again, or leave it out") from None
+    largest, full = np.nanmax(values, initial=0), 255
+    if picture.mode == "F" and largest <= 1:
+        full = 1
+    elif picture.mode.startswith("I;16") or largest > 255:
+        full = 65535
+    grey = np.clip(np.nan_to_num(values) * (255 / full), 0, 255).round().astype(np.uint8)
+    return np.repeat(grey[..., None], channels, axis=2)
 
 
 def _on_white(data, channels):

@@ -1,5 +1,7 @@
 """Pictures sorted into folders, each named as its class."""
 
+import unicodedata
+
 import numpy as np
 
 from labkit.faces import resize
@@ -16,16 +18,18 @@ SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "val", "valid", "validate", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "eval"), "test"),
+    "public test": "public_test",
+    "private test": "private_test",
 }
 
 
 def read(files, track=iter) -> Reading:
     """Pictures sorted into folders, each named as its class: `happy/anna.jpg`, `sad/ben.png`, at any depth.
 
-    Folders `train`, `validation` and `test` above them, or as they are else called, are the split. Folders
-    that are named 0 to 6 mean FER2013's codes. Both the whole picture and the face are kept. Pictures that
-    lie beside the folders, or cannot be read, are left out and counted. In a picture of fewer than 96 pixels
-    no face is looked for: it is one.
+    Folders `train`, `validation` and `test` above or below them, or as they are else called, are the split.
+    Folders that are named 0 to 6 mean FER2013's codes. Both the whole picture and the face are kept. Pictures
+    that lie beside the folders, or cannot be read, are left out and counted. In a picture of fewer than 96
+    pixels no face is looked for: it is one.
 
     Returns:
         A `Reading` with the target emotion where every folder means one of its seven or contempt, smile where
@@ -35,7 +39,7 @@ def read(files, track=iter) -> Reading:
     Raises:
         WrongLayout: where no picture lies in a folder and other files lie beside them.
     """
-    pictures = files.ending(*decoding.ENDINGS)
+    pictures = [name for name in files.sizes if _is_picture(files, name)]
     parents = {name.rpartition("/")[0] for name in pictures}
     above = {folder.rpartition("/")[0] for folder in parents}  # folders of folders are no classes
     members = [name for name in pictures if "/" in name and name.rpartition("/")[0] not in above]
@@ -46,19 +50,72 @@ def read(files, track=iter) -> Reading:
     if not members:  # nothing but pictures
         note = "no folders of classes: pictures without labels"
         return Reading(layout="pictures", targets={}, classes={}, notes=[note], **_pictures(files, pictures))
-    beside = sorted(set(pictures) - set(members))
-    target, classes, labels, notes = _labelled([member.split("/")[-2] for member in members])
-    parts = [plain(member.split("/")[-3]) if member.count("/") > 1 else "" for member in members]
-    split = np.array([SPLITS[name] for name in parts]) if set(parts) <= set(SPLITS) else None
+    left_out = dict.fromkeys(sorted(set(files.sizes) - set(pictures)), "is no picture")
+    left_out |= dict.fromkeys(sorted(set(pictures) - set(members)), "lies beside the folders of classes")
+    level = _level_of_classes(members)
+    target, classes, labels, notes = _labelled([_folder(member, level) for member in members])
+    parts, others = _split_of(members, level)
+    if len(classes) == 1:
+        notes.append(f"all pictures lie in folders called {classes[0]}: one class")
+    if others:
+        notes.append(f"folders that are neither classes nor a split: {', '.join(others[:5])}")
     return Reading(
         layout="folders of classes",
         targets={target: labels},
         classes={target: classes},
-        split=split,
+        split=parts,
         notes=notes,
-        left_out=dict.fromkeys(beside, "lies beside the folders of classes"),
+        left_out=left_out,
         **_pictures(files, members),
     )
+
+
+def _is_picture(files, name) -> bool:
+    """By its ending, or else by how it begins."""
+    if name.lower().endswith(decoding.ENDINGS):
+        return True
+    if name.lower().endswith((".txt", ".csv", ".json", ".xml", ".zip", ".npy", ".py", ".md")):
+        return False
+    with files.open(name) as stream:
+        return decoding.is_picture(stream.read(2**16))
+
+
+def _folder(member, level) -> str:
+    """The folder `level` above a picture, 1 = the one that it lies in; "" where there is none."""
+    folders = member.split("/")[:-1]
+    return unicodedata.normalize("NFC", folders[-level]) if level <= len(folders) else ""
+
+
+def _is_split(folder) -> bool:
+    return _part(folder) in SPLITS
+
+
+def _part(folder) -> str:
+    return plain(folder).removesuffix(" set").removesuffix(" data")
+
+
+def _level_of_classes(members) -> int:
+    """How far above the pictures the folders lie that name the classes: those right above, but the next ones
+    where a split or people lie below classes that are known."""
+    for level in (1, 2):
+        words = {meant(_folder(member, level)) for member in members}
+        if any(words <= set(known) for known in KNOWN_CLASSES.values()):
+            return level
+    below = {_folder(member, 1) for member in members}
+    return 2 if all(map(_is_split, below)) and all(_folder(member, 2) for member in members) else 1
+
+
+def _split_of(members, level):
+    """The split, str (N,), where all pictures lie in a part of one, else None; and the names of folders above
+    or below the classes that mean nothing."""
+    others: dict[str, None] = {}
+    for where in [other for other in (2, 1, 3) if other != level]:
+        names = [_folder(member, where) for member in members]
+        if all(map(_is_split, names)):
+            return np.array([SPLITS[_part(name)] for name in names]), []
+        if any(map(_is_split, names)) or where < level:
+            others |= dict.fromkeys(name or "(none)" for name in names)
+    return None, sorted(others)
 
 
 def _pictures(files, members) -> dict:
@@ -70,7 +127,6 @@ def _pictures(files, members) -> dict:
         "pictures": np.array(members),
         "render": _render,
         "detected": ("face",),
-        "can_lack": True,
     }
 
 

@@ -38,7 +38,6 @@ class Reading:
         detected: the views that `labkit.detect` cuts out.
         notes: what the summary should say.
         left_out: name -> why it is not among the images.
-        can_lack: a picture that cannot be decoded is left out; otherwise it stops the import.
     """
 
     layout: str
@@ -55,7 +54,6 @@ class Reading:
     detected: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
-    can_lack: bool = False
     votes: dict[str, np.ndarray] = field(default_factory=dict)
     intensities: dict[str, np.ndarray] = field(default_factory=dict)
 
