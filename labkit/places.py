@@ -1,6 +1,7 @@
 """Where the folders `data` and `reports` lie, from wherever a notebook is run, and how a file gets there."""
 
 import errno
+import glob
 import os
 import re
 import shutil
@@ -63,7 +64,7 @@ def whole_file(path: str | Path):
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_stale(path.parent, f".{path.name}.*.tmp")
+        remove_stale(path.parent, f".{glob.escape(path.name)}.*.tmp")
         yield temporary
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # the latter is what torch raises

@@ -445,6 +445,12 @@ def test_tables_as_spreadsheets_write_them(tmp_path, preface):
     assert found["images"] == 2 and counts(found, "glasses") == {"yes": 1}
 
 
+def test_the_pictures_name_is_told_from_a_persons(tmp_path):
+    table = "name,image_path,glasses\nAnn,in/a.jpg,1\nBen,in/b.jpg,0\n"
+    found = look(zipped(tmp_path / "f.zip", {"in/a.jpg": JPEG, "in/b.jpg": JPEG, "labels.csv": table}))
+    assert counts(found, "glasses") == {"no": 1, "yes": 1}
+
+
 def test_rows_that_cannot_both_be_right_are_refused(tmp_path):
     for rows, message in (
         ("a.jpg,1\nA.JPG,0\n", "'a.jpg' and 'A.JPG' are one picture; keep one row of it"),

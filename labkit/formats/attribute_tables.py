@@ -32,6 +32,7 @@ from labkit.formats.reading import dialect, without_preface
 from labkit.labels import ATTRIBUTES, NO_YES, meant, plain
 
 UNKNOWN = ("", "-1", "-1.0", "-1,0", "nan", "na", "n/a", "?", "-", "none", "null")  # "not labelled"
+NAMES = ("file", "filename", "file_name", "image", "image_name", "image_path", "path", "picture", "img")
 CELEBA_SPLITS = {"0": "train", "1": "validation", "2": "test"}
 CELEBA_HAIR = {
     "Black_Hair": "black",
@@ -71,7 +72,7 @@ def layout_of(text) -> str | None:
     if re.match(r'\s*\[\s*\{\s*"image"', text):
         return "makesense JSON"
     first = next(csv.reader(lines[:1], delimiter=dialect(lines[0])), []) if lines else []
-    columns = [_attribute(value) for value in first]
+    columns = _columns(first)
     if any("Eyeglasses" in re.split(r"[,\s]+", line) for line in lines):
         return "celeba"
     if "name" in columns and set(columns) & set(ATTRIBUTES):
@@ -84,10 +85,13 @@ def layout_of(text) -> str | None:
     return None
 
 
-def _attribute(column) -> str:
-    """A column as this module calls it: "Hair Color" is hair_colour."""
-    word = plain(column).replace(" ", "_").replace("color", "colour")
-    return {"image": "name", "file": "name", "filename": "name", "file_name": "name"}.get(word, word)
+def _columns(first) -> list[str]:
+    """The columns as this module calls them: "Hair Color" is hair_colour, "file name" is name; where several
+    could be the picture's name, the first that says so."""
+    words = [plain(column).replace(" ", "_").replace("color", "colour") for column in first]
+    if (named := [word for word in words if word in NAMES]) and "name" in words:
+        words[words.index("name")] = "name of somebody"
+    return ["name" if named and word == named[0] else word for word in words]
 
 
 def parse(text, where) -> Table:
@@ -108,7 +112,7 @@ def parse(text, where) -> Table:
 def _own(text, where):
     separator = dialect(text.splitlines()[0])
     reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
-    columns = [_attribute(column) for column in next(reader)]
+    columns = _columns(next(reader))
     while not columns[-1]:  # what a spreadsheet leaves behind
         columns.pop()
     used = [column for column in columns if column in ATTRIBUTES]
