@@ -46,6 +46,24 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
     return float(np.abs(gaps).sum() / len(labels))
 
 
+def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The area under the curve of true against false positives: the probability that an image of class 1 has
+    a higher score than one of class 0, ties counting half.
+
+    Args:
+        labels: int (N,), 0 or 1, both among them.
+        scores: float (N,), higher for class 1.
+
+    Source:
+        Hanley and McNeil 1982: it is the statistic of Mann and Whitney.
+    """
+    _, which, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[which]  # equal scores share theirs
+    positives = int((labels == 1).sum())
+    wins = ranks[labels == 1].sum() - positives * (positives + 1) / 2
+    return float(wins / (positives * (len(labels) - positives)))
+
+
 def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> dict:
     """All figures of one target with one class an image.
 
@@ -56,8 +74,9 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
 
     Returns:
         `accuracy, macro_precision, macro_recall, macro_f1, balanced_accuracy, log_loss, calibration_error,
-        n`, `per_class` (class -> precision, recall, f1, n) and `confusion` (list of rows). Macro figures are
-        means over the classes that have an image; a class that is never predicted has precision 0.
+        n`, `per_class` (class -> precision, recall, f1, n) and `confusion` (list of rows); of two classes
+        that both have an image also `roc_auc`. Macro figures are means over the classes that have an image; a
+        class that is never predicted has precision 0.
 
     Raises:
         ValueError: where no image is labelled.
@@ -72,8 +91,10 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
     f1 = 2 * hits / np.maximum(true + predicted, 1)
     present = true > 0
     picked = probabilities[np.arange(len(labels)), labels]
+    area = {"roc_auc": roc_auc(labels, probabilities[:, 1])} if len(classes) == 2 and present.all() else {}
     return {
         "accuracy": float(hits.sum() / len(labels)),
+        **area,
         "macro_precision": float(precision[present].mean()),
         "macro_recall": float(recall[present].mean()),
         "macro_f1": float(f1[present].mean()),

@@ -54,6 +54,17 @@ def test_balanced_accuracy_agrees_with_scikit_learn_where_every_class_is_there()
     assert ours == pytest.approx(sk.balanced_accuracy_score(labels, probabilities.argmax(1)))
 
 
+@pytest.mark.parametrize("steps", [3, 1000])  # with many ties, and hardly any
+def test_the_area_under_the_curve_agrees_with_scikit_learn(steps):
+    rng = np.random.default_rng(steps)
+    labels = rng.integers(-1, 2, 80)
+    shares = np.clip(rng.integers(0, steps + 1, 80) / steps * 0.7 + 0.3 * (labels == 1), 0, 1)
+    found = metrics.classification(labels, np.stack([1 - shares, shares], 1), ("no", "yes"))
+    assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(labels[labels >= 0], shares[labels >= 0]))
+    alone = metrics.classification(np.zeros(3, int), np.full((3, 2), 0.5), ("no", "yes"))
+    assert "roc_auc" not in alone  # there is no curve
+
+
 def test_a_certain_and_wrong_prediction_costs_a_finite_log_loss():
     result = metrics.classification(np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]]), ("a", "b"))
     assert result["log_loss"] == pytest.approx(-np.log(1e-15) / 2)
