@@ -82,18 +82,14 @@ def places(folder: Path) -> dict[str, Callable[[], None]]:
     def saved_checkpoint():
         import torch
 
-        device, generator = torch.device("cpu"), torch.Generator()
-        checkpoint.save(
-            folder / "runs" / "x" / "checkpoint.pt", "x", device, generator, {"model": network}, {}
-        )
+        path, parts = folder / "runs" / "x" / "checkpoint.pt", {"model": network}
+        checkpoint.save(path, "x", torch.device("cpu"), torch.Generator(), parts, {})
 
     def notebook():
         target = folder / "quick" / "notebooks" / "00_start_here.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        asked = {"profile": "quick", "force": True}
-        outcome = reports._run_or_skip(
-            "00_start_here", asked, plan.read_plan(folder), folder / "quick", folder
-        )
+        asked, of = {"profile": "quick", "force": True}, plan.read_plan(folder)
+        outcome = reports._run_or_skip("00_start_here", asked, of, folder / "quick", folder)
         if outcome.state == "failed":
             raise OSError(outcome.error)
 
@@ -137,26 +133,28 @@ def full_disk(folder: Path) -> tuple[int, list[str]]:
                 wrong.append(f"{name}, {left} kB left: {traceback.format_exc(limit=-3)}")
             filler.unlink()
             after = _contents(folder)
-            if half := [path for path in after if path.endswith((".tmp", ".part"))]:
-                wrong.append(f"{name}, {left} kB left: left {half}")
-            if lost := [
-                path for path in before if path not in after and "notebook" not in path and path != "a.png"
-            ]:
-                wrong.append(f"{name}, {left} kB left: lost {lost}")
+            rewritten = ("a.png", "quick/notebooks/00_start_here.ipynb")  # those of an earlier film or run go
+            lost = sorted(before.keys() - after.keys() - set(rewritten))
+            half = [path for path in after if path.endswith((".tmp", ".part"))]
+            half += [path for path in before if before[path] > 0 == after.get(path)]
+            for what, paths in {"lost": lost, "half-written": half}.items():
+                if paths:
+                    wrong.append(f"{name}, {left} kB left: {what} {paths}")
             act()  # and with room again
     return tried, wrong
 
 
-def _contents(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+def _contents(folder: Path) -> dict[str, int]:
+    """Name -> bytes."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def on_a_small_disk() -> tuple[int, list[str]]:
     """`full_disk` in a process that may mount one; says why where none may."""
     with tempfile.TemporaryDirectory() as place:
-        script = (
-            f"mount -t tmpfs -o size=12m labkit {place} && exec {sys.executable} {__file__} --disk {place}"
-        )
+        again = f"exec {sys.executable} {__file__} --disk {place}"
+        script = f"mount -t tmpfs -o size=12m labkit {place} && {again}"
         inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
         try:
             done = subprocess.run(inside, capture_output=True, text=True, env=ENVIRONMENT)
@@ -191,8 +189,21 @@ sys.exit(any(outcome.state == "failed" for outcome in made.notebooks))
 """
 
 
-def kills(count: int, seconds: float) -> tuple[int, list[str]]:
-    """So many, at random moments, for at most so long; then each work is finished and looked at."""
+WORKS = {  # name -> its script, and seconds within which it is killed
+    "import": (IMPORT, 4.0),
+    "training": (TRAIN, 9.0),
+    "report": (REPORT, 60.0),
+}
+
+
+def kills(count: int, seconds: float, shares=(0.45, 0.45, 0.1)) -> tuple[int, list[str]]:
+    """So many, at random moments, for at most so long; then each work is finished and looked at.
+
+    Args:
+        count: how many.
+        seconds: after which no more are begun.
+        shares: of each of `WORKS` among them.
+    """
     import bad_inputs
     from downloads import write
 
@@ -202,19 +213,16 @@ def kills(count: int, seconds: float) -> tuple[int, list[str]]:
         write(folder / "genki", bad_inputs.GENKI)
         shutil.copy(HERE.parent / "reports" / "plan.toml", folder)
         shutil.copytree(HERE.parent / "reports" / "published", folder / "published")
-        works = {"import": (IMPORT, 4.0), "training": (TRAIN, 9.0), "report": (REPORT, 60.0)}
-        order = ["import"] * (count * 45 // 100) + ["training"] * (count * 45 // 100)
-        order += ["report"] * (count - len(order))
-        random.shuffle(order)
+        order = random.choices(list(WORKS), shares, k=count)
         for name in order:
             if time.monotonic() > end:
                 break
-            script, longest = works[name]
+            script, longest = WORKS[name]
             _killed(script, folder, random.uniform(0.0, longest))
             done += 1
             wrong += [f"{name}: {what}" for what in _looked_at(folder)]
         for name in sorted(set(order[:done])):
-            command = [sys.executable, "-c", works[name][0], str(folder)]
+            command = [sys.executable, "-c", WORKS[name][0], str(folder)]
             finished = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
             if finished.returncode:
                 wrong.append(f"{name} did not finish after the kills: {finished.stderr[-300:]}")
