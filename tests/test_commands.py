@@ -149,7 +149,13 @@ def test_a_report_that_is_broken_off_ends_its_kernels_and_says_one_line(tmp_path
     command = [sys.executable, "-m", "labkit", "report", "--only", "smile", "--reports-dir", str(tmp_path)]
     command += ["--data-dir", str(tmp_path / "data")]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell's background jobs ignore it, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
     def kernels():
@@ -162,7 +168,10 @@ def test_a_report_that_is_broken_off_ends_its_kernels_and_says_one_line(tmp_path
     assert begun
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, said = process.communicate(timeout=120)
+    try:
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130 and said.endswith("labkit: broken off; what was finished is kept\n")
     assert "Traceback" not in said
     psutil.wait_procs(begun, 30)

@@ -87,6 +87,7 @@ def test_pixels_that_the_network_cannot_see_do_not_matter(method):
     model = models.FaceNet(models.Net("1k1 relu", size=16), 1, {"emotion": 2}).eval()
     with torch.no_grad():
         model.features[0].weight.fill_(1.0)
+        model.features[0].bias.zero_()  # drawn at random: now and then no pixel would pass the ReLU
         model.heads["emotion"].weight.zero_()
         model.heads["emotion"].weight[1, : 8 * 16] = 1.0  # the upper half only
     image = np.random.default_rng(0).integers(50, 256, (16, 16, 1), dtype=np.uint8)
