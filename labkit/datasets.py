@@ -18,6 +18,7 @@ import numpy as np
 
 from labkit.faces import FaceSet
 from labkit.formats import archives, builtin, cache, checking
+from labkit.formats.archives import natural_key
 from labkit.formats.checking import COMMAND, described
 from labkit.formats.decoding import ENDINGS, decode, is_picture
 from labkit.formats.reading import WrongLayout
@@ -39,6 +40,7 @@ __all__ = [
     "is_picture",
     "load",
     "look",
+    "natural_key",
     "read",
     "recognise",
     "views",

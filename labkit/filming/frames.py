@@ -84,7 +84,8 @@ def open_source(source: str | int) -> Source:
         return _address(text)
     path = Path(text)
     if path.is_dir():
-        return _pictures(path.name, list(filter(_is_listed, sorted(path.iterdir(), key=_in_order))))
+        files = sorted(path.iterdir(), key=lambda file: datasets.natural_key(file.name))
+        return _pictures(path.name, list(filter(_is_listed, files)))
     if not path.is_file():
         expected = f"the number of a camera, a video file, a folder of pictures, or {FILM}"
         raise FileNotFoundError(f"source '{text}': expected {expected}")
@@ -100,11 +101,6 @@ def _is_picture(path: Path) -> bool:
     """By its beginning: a film may be larger than the memory."""
     with open(path, "rb") as stream:
         return datasets.is_picture(stream.read(2**20))
-
-
-def _in_order(path: Path) -> list:
-    """Names with numbers as people count: 2 before 10."""
-    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", path.name)]
 
 
 def camera_or_film(say: Callable[[str], None]) -> Source:

@@ -102,8 +102,8 @@ def _add_votes(files, table, split, labels) -> str:
     nothing = np.zeros(len(counts), np.float32)
     i = -1
     for i, (where, row) in enumerate(table_rows(files, table, [*VOTED, *NO_EMOTION])):
-        usage = USAGES.get(row.get("usage", ""), "")
-        if i >= len(counts) or (split and usage and usage != split[i]):
+        part = _part_in(where, row.get("usage", ""))
+        if i >= len(counts) or (split and part and part != split[i]):
             raise ValueError(f"{where}: not the table of votes for these pictures: {_other_rows(i, counts)}")
         counts[i, codes] = [_vote(where, row[column]) for column in VOTED]
         nothing[i] = max(_vote(where, row[column]) for column in NO_EMOTION)
