@@ -355,14 +355,16 @@ def _about(name, folder):
 def _read_whole(name, folder, read):
     """What `read(about)` returns of an imported data set; again where another process imported it anew
     meanwhile, so that nothing is read half from the earlier and half from the later."""
-    for pause in (0.01, 0.05, None):
+    errors = 0
+    for pause in (0.01, 0.05, 0.1, 0.2, 0.4, 0.4, 0.4, None):
         try:
             about = _about(name, folder)
             found = read(about)
             if _about(name, folder) == about:
                 return found
         except (DataMissing, ValueError):
-            if pause is None:
+            errors += 1
+            if errors == 4 or pause is None:
                 raise
         time.sleep(pause or 0)
     raise ValueError(f"{folder}: another process imports it again and again; try later")
