@@ -57,7 +57,7 @@ def build(table: Table, results: list, measures: dict | None = None) -> pd.DataF
 
 
 def compare(
-    table: Table, results: list, published: dict[str, float], part: str = "validation"
+    table: Table, results: list, published: dict[str, float], part: str = "validation", rows=None
 ) -> pd.DataFrame:
     """What one change does: a line for each entry of the plan's `compare`, whose rows `first` and `second`
     are paired seed by seed.
@@ -66,10 +66,12 @@ def compare(
         table, results: as `build` takes them.
         published: row of the published table -> its figure, for the pairs that an entry names.
         part: "train", "validation" or "test", whose accuracy is compared.
+        rows: row of the published table -> what ours of that name reached; None = there are none.
     Returns:
-        Columns: `question`; mean of the `published_difference`; our mean `difference` (first - second); `low`
-        and `high` of its 95 % interval; `seeds`; and `answer`: yes or no where the interval leaves out 0,
-        otherwise open.
+        Columns: `question`; mean of the `published_difference`; with `rows` the mean `rows_difference` of
+        those of the same pairs that are trained, None where no pair is; our mean `difference` (first -
+        second); `low` and `high` of its 95 % interval; `seeds`; and `answer`: yes or no where the interval
+        leaves out 0, otherwise open.
     """
     by_row = {tuple(row.labels.values()): _by_seed(of_row) for row, of_row in zip(table.rows, results)}
     lines = []
@@ -81,10 +83,12 @@ def compare(
         differences = [first[seed].value(part=part) - second[seed].value(part=part) for seed in seeds]
         low, high = metrics.interval(differences)
         theirs = [published[a] - published[b] for a, b in entry["published"]]
+        again = [rows[a] - rows[b] for a, b in entry["published"] if a in rows and b in rows] if rows else []
         lines.append(
             {
                 "question": entry["question"],
                 "published_difference": float(np.mean(theirs)),
+                **({"rows_difference": float(np.mean(again)) if again else None} if rows else {}),
                 "difference": float(np.mean(differences)),
                 "low": low,
                 "high": high,

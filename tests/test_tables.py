@@ -222,6 +222,10 @@ def test_compare_pairs_the_rows_seed_by_seed(table):
     assert worse["published_difference"] == pytest.approx((0.1 + 0.08) / 2)
     half = 4.303 * 0.01 / np.sqrt(3)  # quantile of Student's t for 2, times the standard error
     assert (worse["low"], worse["high"]) == pytest.approx((0.1 - half, 0.1 + half), abs=1e-4)
+    assert "rows_difference" not in frame
+    again = {"a": 0.7, "b": 0.65}  # c is not trained again: one pair of "Worse?" is left, none of "Like it?"
+    frame = tables.compare(t, results, {"a": 0.6, "b": 0.5, "c": 0.58}, "test", again).set_index("question")
+    assert frame["rows_difference"].dropna().to_dict() == pytest.approx({"Worse?": 0.05, "Better?": -0.05})
 
 
 def test_merge_leaves_what_it_is_given_alone():

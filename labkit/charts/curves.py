@@ -40,13 +40,17 @@ def _runs_and_mean(ax, i: int, name: str, runs: list[list[float]]) -> None:
     ax.plot(range(1, len(mean) + 1), mean, line_of(i), color=colour_of(i), linewidth=2, label=name)
 
 
-def small_multiples(panels: dict[str, dict[str, list[float]]], ylabel: str, columns: int = 6) -> Figure:
+def small_multiples(
+    panels: dict[str, dict[str, list[float]]], ylabel: str, columns: int = 6, top: float | None = None
+) -> Figure:
     """One small panel a model, all with the same axes, so that they can be compared.
 
     Args:
         panels: name -> line -> one value an epoch.
         ylabel: label of the y axis, shared by all panels.
         columns: panels in a row, at most.
+        top: where the y axis ends at the latest, so that one epoch of one model does not flatten all others;
+            None = at the highest value.
     """
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
@@ -59,6 +63,8 @@ def small_multiples(panels: dict[str, dict[str, list[float]]], ylabel: str, colu
         ax.set_title(name, fontsize=8)
         ax.tick_params(labelsize=7)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    if top is not None and axes.flat[0].get_ylim()[1] > top:
+        axes.flat[0].set_ylim(top=top)
     axes.flat[0].legend(frameon=False, fontsize=7)
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel(ylabel, fontsize=9)

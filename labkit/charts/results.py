@@ -91,10 +91,11 @@ def _kind_of_images(ax, k: int, kind: str, rows: list[list[float] | None], shift
         label = None  # the legend names a kind once
 
 
-def _diamonds(ax, rows: list[str], published: dict[str, float]) -> None:
+def _diamonds(ax, rows: list[str], published: dict[str, float], **style) -> None:
     places = [i for i, name in enumerate(rows) if name in published]
     values = [published[rows[i]] for i in places]
-    ax.plot(values, places, "D", markerfacecolor="none", color=RED, label="published")
+    style = {"marker": "D", "color": RED, "label": "published"} | style
+    ax.plot(values, places, linestyle="none", markerfacecolor="none", **style)
 
 
 def _rows_downwards(ax, rows: list[str], xlabel: str) -> None:
@@ -104,13 +105,16 @@ def _rows_downwards(ax, rows: list[str], xlabel: str) -> None:
     legend_beside(ax)
 
 
-def differences(rows: dict[str, tuple], published: dict[str, float], xlabel: str) -> Figure:
+def differences(
+    rows: dict[str, tuple], published: dict[str, float], xlabel: str, again: dict[str, float] | None = None
+) -> Figure:
     """One line a question: a mean difference with its 95 % interval.
 
     Args:
         rows: question -> (mean, low, high).
         published: question -> difference, a diamond; other questions have none.
         xlabel: label of the x axis.
+        again: question -> the same difference between published rows that were trained again, a square.
     """
     figure, axes = axes_of(7.5, 0.4 * len(rows) + 1.2)
     ax = axes[0, 0]
@@ -118,6 +122,8 @@ def differences(rows: dict[str, tuple], published: dict[str, float], xlabel: str
         ax.plot([low, high], [i, i], color=BLUE, linewidth=2)
         ax.plot(mean, i, "o", color=BLUE, label="ours, 95 % interval" if i == 0 else None)
     _diamonds(ax, list(rows), published)
+    if again:
+        _diamonds(ax, list(rows), again, marker="s", color=BLACK, label="its rows, trained again")
     ax.axvline(0, color="0.5", linewidth=0.8)
     _rows_downwards(ax, list(rows), xlabel)
     return figure

@@ -2,7 +2,7 @@
 --background`.
 
 One thread at the lowest priority; the rows that the plan marks `background`, in the order in which they stand
-there, the cheapest first. Each row is kept when it is whole; a long one is kept after each epoch too, so that
+there. Each row is kept when it is whole; a long one is kept after each epoch too, so that
 a killed run goes on where it was. While something is measured on this machine, it waits.
 """
 
