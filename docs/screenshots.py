@@ -1,6 +1,6 @@
 """Makes the screenshots of README.md: python docs/screenshots.py. Needs Chromium.
 
-Widgets in a real JupyterLab, with drawn faces; the pages are those of the full report, whose tables and
+Widgets in a real JupyterLab, with built-in faces; the pages are those of the full report, whose tables and
 figures are committed.
 """
 

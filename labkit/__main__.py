@@ -274,7 +274,7 @@ def publish(
 
 
 # What `bench` takes.
-Rounds = Annotated[int, typer.Option(help="How often the two loops take turns.", min=1)]
+Rounds = Annotated[int, typer.Option(help="How often what is compared takes turns.", min=1)]
 Precision = Annotated[
     str, typer.Option(help="float32 or bfloat16; default bfloat16 where the machine has it.")
 ]
@@ -290,6 +290,11 @@ BenchWidgets = Annotated[
     typer.Option("--widgets", help="Measure instead slider to picture in a browser, beside a bare picture."),
 ]
 
+BenchFaces = Annotated[
+    bool,
+    typer.Option("--faces", help="Measure instead how many built-in faces one core draws a second."),
+]
+
 
 @command(app)
 def bench(
@@ -299,6 +304,7 @@ def bench(
     workers: BenchWorkers = 0,
     webcam: BenchWebcam = False,
     widgets: BenchWidgets = False,
+    faces: BenchFaces = False,
     as_json: AsJson = False,
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32) and
@@ -311,6 +317,8 @@ def bench(
             result, text = measured.webcam()
         elif widgets:
             result, text = measured.widgets()
+        elif faces:
+            result, text = measured.faces(rounds)
         elif workers:
             result, text = measured.workers(workers)
         else:

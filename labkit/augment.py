@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -104,6 +105,37 @@ def erase(images, generator, amount):
     return torch.where(in_rows & in_columns, images.mean((1, 2, 3), keepdim=True), images)
 
 
+def exposure(images, generator, amount):
+    """Raise every pixel to a power between 1 / 2^`amount` and 2^`amount`: 1 brighter, 1 darker, about one
+    stop
+    each."""
+    power = 2 ** uniform(len(images), -amount, amount, generator)
+    return images.clamp(0, 1) ** power
+
+
+def tint(images, generator, amount):
+    """Multiply each channel by 1 ± `amount`, as a wrong white balance does."""
+    n, channels = images.shape[:2]
+    factor = uniform(n * channels, 1 - amount, 1 + amount, generator).view(n, channels, 1, 1)
+    return (images * factor).clamp(0, 1)
+
+
+def grey(images, generator, amount):
+    """Take the colour away from a share `amount` of the images."""
+    chosen = uniform(len(images), 0, 1, generator) < amount
+    return torch.where(chosen, images.mean(1, keepdim=True), images)
+
+
+def coarse(images, generator, amount):
+    """Give a share `amount` of the images a half or a third of the pixels a side, enlarged again."""
+    side, drawn = images.shape[-1], uniform(len(images), 0, 1, generator)
+    for fewer, below in ((side // 2, amount), (side // 3, amount / 2)):
+        small = F.interpolate(images, fewer, mode="area")
+        again = F.interpolate(small, side, mode="bilinear", align_corners=False)
+        images = torch.where(drawn < below, again, images)
+    return images
+
+
 STEPS: dict[str, Callable] = {
     "brightness": brightness,
     "contrast": contrast,
@@ -111,6 +143,61 @@ STEPS: dict[str, Callable] = {
     "blur": blur,
     "noise": noise,
     "erase": erase,
+    "exposure": exposure,
+    "tint": tint,
+    "grey": grey,
+    "coarse": coarse,
+}
+STRENGTHS = (1, 2, 3)  # of `CORRUPTIONS`: seen, strong, nearly too strong
+
+
+def _jpeg(images, quality):
+    return [
+        cv2.imdecode(cv2.imencode(".jpg", i, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_UNCHANGED)
+        for i in images
+    ]
+
+
+def _each(images, function):
+    changed = np.stack([function(image.astype(np.float32)) for image in images])
+    return np.clip(np.rint(changed.reshape(images.shape)), 0, 255).astype(np.uint8)
+
+
+def _moved(images, across, down, zoom):
+    side = images.shape[1]
+    middle = (side - 1) / 2
+    warp = np.array(
+        [[zoom, 0, middle * (1 - zoom) + across * side], [0, zoom, middle * (1 - zoom) + down * side]]
+    )
+    return _each(images, lambda i: cv2.warpAffine(i, warp, (side, side), borderMode=cv2.BORDER_REPLICATE))
+
+
+def _fewer(image, share):
+    side = len(image)
+    small = cv2.resize(image, (round(side * share),) * 2, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+# What is done to test images to see what a network bears: name -> images uint8 (N, H, W, C), strength 1 to 3
+# ->
+# uint8 (N, H, W, C). Nothing is drawn by chance but noise, which has a seed.
+CORRUPTIONS: dict[str, Callable] = {
+    "grey": lambda x, s: _each(x, lambda i: i + (i.mean(-1, keepdims=True) - i) * (s / 3)),
+    "low resolution": lambda x, s: _each(x, lambda i: _fewer(i, (0.5, 0.33, 0.22)[s - 1])),
+    "blur": lambda x, s: _each(x, lambda i: cv2.GaussianBlur(i, (0, 0), (1, 1.7, 2.5)[s - 1] * len(i) / 64)),
+    "dark": lambda x, s: _each(x, lambda i: i * (0.5, 0.3, 0.18)[s - 1]),
+    "bright": lambda x, s: _each(x, lambda i: i * (1.5, 2.0, 2.7)[s - 1]),
+    "low contrast": lambda x, s: _each(x, lambda i: 128 + (i - 128) * (0.5, 0.3, 0.18)[s - 1]),
+    "noise": lambda x, s: np.clip(
+        x + np.random.default_rng(s).normal(0, (10, 20, 35)[s - 1], x.shape), 0, 255
+    ).astype(np.uint8),
+    "JPEG": lambda x, s: np.stack(_jpeg(x, (25, 12, 6)[s - 1])).reshape(x.shape),
+    "box shifted": lambda x, s: _moved(x, 0.05 * s, 0.05 * s, 1.0),
+    "box too large": lambda x, s: _moved(x, 0, 0, (0.85, 0.7, 0.55)[s - 1]),
+    "box too small": lambda x, s: _moved(x, 0, 0, (1.15, 1.3, 1.45)[s - 1]),
+    "colour cast": lambda x, s: _each(
+        x, lambda i: i * np.array([1 + 0.15 * s, 1, 1 - 0.15 * s])[: i.shape[-1]]
+    ),
 }
 
 

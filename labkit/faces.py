@@ -11,6 +11,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from labkit.labels import SMILES
+
 UNLABELLED = -1
 
 
@@ -193,6 +195,18 @@ class FaceSet:
             parts[part] = {name if key == target else key: value for key, value in values.items()}
         return replace(self, **parts)
 
+    def only(self, target: str, names) -> "FaceSet":
+        """With images of other classes than `names` unlabelled in `target`. Raises ValueError for a class
+        that it
+        has not."""
+        classes = self.classes[target]
+        for name in names:
+            if name not in classes:
+                raise ValueError(f"{target}: expected classes out of {', '.join(classes)}, got '{name}'")
+        labels = self.targets[target]
+        kept = np.isin(labels, [classes.index(name) for name in names])
+        return replace(self, targets=self.targets | {target: np.where(kept, labels, UNLABELLED)})
+
     def captions(self, most: int = 2) -> list[str]:
         """What each image is labelled as, a line a target, of the first `most` targets with one class an
         image."""
@@ -213,6 +227,46 @@ class FaceSet:
         else:
             totals = np.bincount(values[values != UNLABELLED], minlength=len(self.classes[target]))
         return dict(zip(self.classes[target], totals.tolist()))
+
+
+def joined(sets: list[FaceSet], targets) -> FaceSet:
+    """The images of several sets as one, with these targets alone.
+
+    Raises:
+        ValueError: where a set lacks a target, or differs in classes, size or channels from the first. Of a
+            set that knows emotions but not smiles, happy faces count as smiling.
+    """
+    sets = [_with_smile(faces) if "smile" in targets else faces for faces in sets]
+    first = sets[0]
+    for faces in sets:
+        for target in targets:
+            if faces.classes.get(target) != first.classes.get(target):
+                raise ValueError(
+                    f"target '{target}': {faces.source} has other classes than {first.source}, or none"
+                )
+        if faces.images.shape[1:] != first.images.shape[1:]:
+            shapes = f"{faces.images.shape[1:]} and {first.images.shape[1:]}"
+            raise ValueError(
+                f"images of {faces.source} and of {first.source} differ in size or channels: {shapes}"
+            )
+    return FaceSet(
+        images=np.concatenate([faces.images[:] for faces in sets]),
+        targets={name: np.concatenate([faces.targets[name] for faces in sets]) for name in targets},
+        classes={name: first.classes[name] for name in targets},
+        source=" and ".join(faces.source for faces in sets),
+    )
+
+
+def _with_smile(faces: FaceSet) -> FaceSet:
+    if "smile" in faces.targets or "emotion" not in faces.targets:
+        return faces
+    emotion = faces.targets["emotion"]
+    smile = np.where(emotion == UNLABELLED, UNLABELLED, emotion == faces.classes["emotion"].index("happy"))
+    return replace(
+        faces,
+        targets=faces.targets | {"smile": smile.astype(np.int64)},
+        classes=faces.classes | {"smile": SMILES},
+    )
 
 
 def _check_images(images):

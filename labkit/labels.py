@@ -55,7 +55,10 @@ OTHER_UNITS = {
     "AU9": "nose wrinkler",
     "AU10": "upper lip raiser",
     "AU16": "lower lip depressor",
+    "AU18": "lip pucker",
     "AU20": "lip stretcher",
+    "AU22": "lip funneler",
+    "AU28": "lip suck",
     "AU43": "eyes closed",
 }
 
@@ -72,6 +75,7 @@ ATTRIBUTES = {  # of the attribute lab, each with its classes; drawn faces have 
 GROUPS = {  # what drawn faces know beside: who is compared when fairness is measured
     "skin": ("light", "medium", "dark"),
     "age": ("young", "old"),
+    "sex": ("female", "male"),
     "beard": NO_YES,
 }
 

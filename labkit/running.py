@@ -21,6 +21,7 @@ import torch
 from tqdm.auto import tqdm
 
 from labkit import augment, datasets, devices, metrics, models, runs, splits, training
+from labkit.faces import joined
 from labkit.runs import RunResult, RunSpec, Store
 
 
@@ -31,12 +32,21 @@ def _load(options: str, data_dir: str):
 
 def faces_of(spec: RunSpec, data_dir="data"):
     """The FaceSet of a spec; the last three stay in memory, since neighbouring rows mostly share theirs."""
-    return _load(json.dumps(spec.data, sort_keys=True), str(data_dir))
+    return _with_only(spec, _load(json.dumps(spec.data, sort_keys=True), str(data_dir)))
+
+
+def _with_only(spec, faces):
+    for target, names in (spec.only or {}).items():
+        faces = faces.only(target, names)
+    return faces
 
 
 def identity_of(spec: RunSpec, data_dir="data") -> str:
-    """That of the spec's data; with a `start`, of both data sets. Opens no picture."""
+    """That of the spec's data; with a `start` or `also`, of all its data sets. Opens no picture."""
     own = datasets.identity(spec.data["name"], data_dir, spec.data.get("view"))
+    for options in spec.also:
+        other = datasets.identity(options["name"], data_dir, options.get("view"))
+        own = hashlib.sha256((own + other).encode()).hexdigest()
     if not spec.start:
         return own
     return hashlib.sha256((identity_of(RunSpec.from_dict(spec.start), data_dir) + own).encode()).hexdigest()
@@ -47,6 +57,17 @@ def parts_of(spec: RunSpec, faces) -> dict:
     split = splits.make(faces, **{"seed": spec.seed, **spec.split})
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     return {name: faces.take(index) for name, index in parts.items() if len(index)}
+
+
+def trained_on(spec: RunSpec, train, data_dir="data"):
+    """The FaceSet that training sees: so many images of its own training part as the spec says, and all of
+    those sets that it names beside."""
+    own = train if spec.own is None else train.take(np.arange(min(spec.own, len(train))))
+    if not spec.also:
+        return own
+    others = [_load(json.dumps(options, sort_keys=True), str(data_dir)) for options in spec.also]
+    others = [_with_only(spec, faces) for faces in others]
+    return joined([own, *others] if len(own) else others, spec.targets)
 
 
 def new_model(spec: RunSpec, faces):
@@ -91,7 +112,7 @@ def _first_training(options: str, data_dir: str):
 def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
     """Train a spec and measure every part; returns the model and the fields of its result."""
     parts = parts_of(spec, faces)
-    train = parts["train"]
+    train = trained_on(spec, parts["train"], data_dir)
     if spec.oversample:
         train = train.take(splits.oversample(train, np.arange(len(train)), spec.oversample, spec.seed))
     if spec.copies:
@@ -339,7 +360,8 @@ def about(spec: RunSpec, data_dir="data") -> dict:
 
 def _trained_on(spec: RunSpec, data_dir) -> np.ndarray:
     """`splits.signatures` of the training images, and of those of its `start`."""
-    own = splits.signatures(parts_of(spec, faces_of(spec, data_dir))["train"].images)
+    train = trained_on(spec, parts_of(spec, faces_of(spec, data_dir))["train"], data_dir)
+    own = splits.signatures(train.images)
     return np.concatenate([_trained_on(RunSpec.from_dict(spec.start), data_dir), own]) if spec.start else own
 
 

@@ -42,6 +42,11 @@ class RunSpec:
         group: a target of the data; the accuracy of each of its classes is measured too.
         start: another spec, as a dict, that is trained first: its convolutions are where this network begins
             (transfer).
+        also: options of `datasets.load` of further sets, all of whose images are trained on too. Where one
+            has emotions but no smiles, happy counts as smiling.
+        only: target -> the classes that are learnt and measured; images of others count as unlabelled.
+            None = all.
+        own: so many images of its own training part are trained on; None = all, 0 = those of `also` alone.
     """
 
     data: dict
@@ -55,8 +60,19 @@ class RunSpec:
     mirror: bool = False
     group: str | None = None
     start: dict | None = None
+    also: tuple[dict, ...] = ()
+    own: int | None = None
+    only: dict | None = None
 
     def __post_init__(self):
+        object.__setattr__(self, "also", tuple(self.also))  # JSON and TOML give lists
+        for options in self.also:
+            if not isinstance(options, dict) or "name" not in options:
+                raise ValueError(f"also: expected a list of options with a name, got {list(self.also)}")
+        if self.own is not None and not (type(self.own) is int and self.own >= 0):
+            raise ValueError(f"own: expected a whole number of 0 or more, or None, got {self.own!r}")
+        if self.own == 0 and not self.also:
+            raise ValueError("own: 0 leaves nothing to train on without `also`")
         for name, needed in (("data", "name"), ("split", "kind")):
             given = getattr(self, name)
             if not isinstance(given, dict) or needed not in given:

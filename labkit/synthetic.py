@@ -1,16 +1,23 @@
-"""The built-in faces: drawn, seeded, labelled, with nothing to download. Taught in notebook 00.
+"""The built-in faces: modelled, lit and photographed here, seeded, labelled, with nothing to download.
+Taught in notebook 00, how they are rendered in notebook 01.
 
-`sample` draws the lot of one picture (`FaceParameters`), `draw` paints it, `make` paints many and labels
-them. Labels follow from what was painted: emotions from their usual action units, a smile from the lip corner
-puller, attributes from the identity.
+`sample_identity` draws the lot of a person, `sample` that of one picture (`FaceParameters`), `draw` renders
+it, `make` renders many and labels them. Labels follow from what was drawn: emotions from their usual action
+units, a smile from the lip corner puller, attributes and groups from the identity.
 """
 
+import os
 import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from labkit.drawn.anatomy import FaceParameters, Identity
-from labkit.drawn.face import draw
+from labkit.drawn import camera, head, people, pictures
+from labkit.drawn.face import draw, worn
+from labkit.drawn.parameters import FaceParameters, Identity
+from labkit.drawn.people import sample_identity
+from labkit.drawn.pictures import CODED, MIXED, PROTOTYPES, SMILE, sample, sample_emotion
 from labkit.faces import UNLABELLED, FaceSet
 from labkit.labels import (
     ACTION_UNITS,
@@ -21,72 +28,50 @@ from labkit.labels import (
     HAIR_TOPS,
     HIGH_LEVEL,
     HIGH_LEVEL_OF,
+    POSES,
     SMILES,
 )
 
 __all__ = [
     "ACTION_UNITS",
+    "CODED",
     "EMOTIONS",
     "PROTOTYPES",
+    "SMILE",
     "FaceParameters",
     "Identity",
     "draw",
     "labels",
+    "landmarks",
     "make",
+    "parameters",
     "sample",
     "sample_emotion",
     "sample_identity",
+    "sequence",
     "sheet",
 ]
 
 # Raised when other faces are drawn, or labels follow from them in another way: kept rows belong to a version.
-VERSION = 1
-CODED = 0.2  # from this intensity on an action unit counts as present: trace movements are not coded
+VERSION = 2
 PICTURES_A_SUBJECT = 5
-MIXED = "mixed"  # action units that make no basic emotion
-
-# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); a row a variant.
-PROTOTYPES = {
-    "angry": (
-        {"AU4": 1.0, "AU7": 0.8, "AU23": 0.9, "AU24": 0.5, "AU17": 0.4},
-        {"AU4": 1.0, "AU7": 0.8, "AU23": 0.7, "AU24": 0.9},
-        {"AU4": 1.0, "AU7": 0.6, "AU5": 0.4, "AU10": 0.6, "AU25": 0.8, "AU16": 0.7, "AU26": 0.3},
-    ),
-    "disgust": (
-        {"AU9": 1.0, "AU10": 0.7, "AU4": 0.5, "AU7": 0.7, "AU17": 0.6, "AU11": 0.5},
-        {"AU9": 0.9, "AU10": 1.0, "AU4": 0.4, "AU7": 0.6, "AU25": 0.7, "AU11": 0.5, "AU6": 0.4},
-    ),
-    "fear": (
-        {"AU1": 1.0, "AU2": 0.6, "AU4": 0.7, "AU5": 1.0, "AU20": 0.9, "AU25": 0.8},
-        {"AU1": 1.0, "AU4": 0.6, "AU5": 0.9, "AU20": 0.7, "AU25": 0.8, "AU26": 0.5},
-    ),
-    "happy": (
-        {"AU12": 1.0, "AU6": 0.9, "AU25": 0.9},
-        {"AU12": 0.9, "AU6": 0.8, "AU25": 0.9, "AU26": 0.5},
-        {"AU12": 0.9, "AU6": 0.6},
-        {"AU12": 0.8, "AU25": 0.7},
-    ),
-    "sad": (
-        {"AU1": 1.0, "AU4": 0.7, "AU15": 1.0, "AU17": 0.5},
-        {"AU1": 0.8, "AU4": 0.4, "AU15": 0.9, "AU11": 0.5},
-        {"AU4": 0.6, "AU15": 1.0, "AU17": 0.8, "AU6": 0.3},
-    ),
-    "surprise": (
-        {"AU1": 1.0, "AU2": 1.0, "AU5": 0.8, "AU25": 0.9, "AU26": 0.9},
-        {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU25": 1.0, "AU27": 0.9},
-    ),
-    "neutral": ({},),
-}
-SHARES = {"happy": 0.26, MIXED: 0.20} | {name: 0.09 for name in EMOTIONS if name != "happy"}
-SKIN_RANGES = ((0.0, 0.30), (0.40, 0.62), (0.74, 1.0))
-BEARD_CHANCES = {"none": 0.42, "stubble": 0.18, "moustache": 0.1, "goatee": 0.1, "full": 0.2}
+TURNED = 0.26  # radians, 15 degrees, of yaw or pitch: from here on a face counts as turned
+ALONE, TOGETHER = 200, 50  # so many pictures are drawn by one process; more are shared out, so many at a time
 CLASSES = {
     "smile": SMILES,
     "emotion": EMOTIONS,
     "high_level_emotion": HIGH_LEVEL,
     "action_units": tuple(ACTION_UNITS),
+    "pose": POSES,
     **{name: classes for name, classes in (ATTRIBUTES | GROUPS).items() if name != "not_human"},
 }
+LANDMARKS = {  # name -> where on the mean head, x and y in eye distances; "*" = left and right in the picture
+    "brow_inner_*": (0.18, 0.25), "brow_middle_*": (0.52, 0.34), "brow_outer_*": (0.90, 0.23),
+    "eye_inner_*": (0.31, -0.03), "eye_outer_*": (0.69, 0.02), "upper_lid_*": (0.50, 0.085),
+    "lower_lid_*": (0.50, -0.105), "nose_wing_*": (0.24, -0.60), "mouth_corner_*": (0.36, -1.02),
+    "nose_bridge": (0.0, 0.0), "nose_tip": (0.0, -0.52), "upper_lip_top": (0.0, -0.89),
+    "upper_lip": (0.0, -0.99), "lower_lip": (0.0, -1.03), "lower_lip_bottom": (0.0, -1.19), "chin": (0.0,
+-1.66), }  # fmt: skip
 
 
 def make(
@@ -97,63 +82,146 @@ def make(
     subjects=None,
     progress: bool = False,
     drawn=None,
+    shares: Mapping | None = None,
+    without=(),
 ) -> FaceSet:
-    """`n` built-in faces with every label that the labs use. Image i depends on `seed`, i and its subject's
-    name, never on `n`.
+    """`n` built-in faces with every label that the labs use. Image i depends on `seed`, i and its person,
+    never on `n`. Many are drawn on all cores.
 
     Args:
         n: how many, 1 or more.
-        size: pixels a side, 32 to 256.
+        size: pixels a side, 32 to 512.
         colour: False makes grey images, of one channel.
         seed: of people and pictures.
         subjects: names of the people, taken in turn; by default a new person after every five pictures. A
             name looks the same wherever it stands, for one `seed`.
+        progress: show a bar.
         drawn: uint8 (m, size, size, 3), the first images as an earlier call with these options drew them:
             they are not drawn again.
+        shares: group -> class -> how frequent, such as {"skin": {"light": 0.9, "medium": 0.05, "dark":
+            0.05}}, for a set that is short of somebody; groups and classes as in `drawn.people.SHARES`, even
+            by default.
+
+        without: ingredients of the pictures to leave out, of `drawn.pictures.INGREDIENTS`, such as "teeth".
 
     Returns:
         A `FaceSet` with images uint8 (n, size, size, 3), or (n, size, size, 1) without `colour`, and the
         targets `smile` (2 classes), `emotion` (7, in FER2013's order; -1 where the action units make none of
         them), `high_level_emotion` (negative, positive, surprise; -1 for neutral and none), `action_units`
-        float32 (n, 15), and the attributes and groups `wrinkles`, `freckles`, `glasses`, `hair_colour` (-1
-        under a scarf), `hair_top`, `skin`, `age`, `beard`.
+        float32 (n, 15) with `intensities`, `pose` (frontal, turned by 15 degrees or more), and the
+        attributes and groups `wrinkles`, `freckles`, `glasses`, `hair_colour` (-1 under a scarf), `hair_top`,
+        `skin`, `age`, `sex`, `beard`.
 
     Raises:
-        ValueError: where n is below 1, size outside 32 to 256, or subjects empty.
+        ValueError: where n is below 1, size outside 32 to 512, subjects empty, or a share not one.
 
     Example:
         >>> make(10, size=64).images.shape
         (10, 64, 64, 3)
     """
+    every, names, emotions = _sampled(n, seed, subjects, shares, without)
+    known = min(n, 0 if drawn is None else len(drawn))
+    images = np.empty((n, size, size, 3), np.uint8)
+    images[:known] = drawn[:known] if known else 0
+    for first, block in _draw_all(every[known:], size, progress):
+        images[known + first : known + first + len(block)] = block
+    faces = _labelled(images, every, emotions, names, f"built-in faces, seed {seed}")
+    return faces if colour else faces.grey()
+
+
+def parameters(
+    n: int, seed: int = 0, subjects=None, shares: Mapping | None = None, without=()
+) -> list[FaceParameters]:
+    """What `make` draws with these arguments: pose, gaze, light, intensities of every picture, unrounded."""
+    return _sampled(n, seed, subjects, shares, without)[0]
+
+
+def sequence(
+    identity: Identity, action_units: Mapping, n: int = 16, size: int = 64, seed: int = 0
+) -> FaceSet:
+    """A face that moves from rest to its apex: `n` frames, labelled one by one.
+
+    Args:
+        identity: whose face.
+        action_units: intensity of each at the apex, 0 to 1.
+        n: frames, 2 or more; the first is at rest, the last the apex.
+        size: pixels a side.
+        seed: of pose, light and camera, which stay as they are.
+    Raises:
+        ValueError: for fewer than two frames.
+    """
+    if n < 2:
+        raise ValueError(f"n: expected at least 2 frames, got {n}")
+    plain = sample(np.random.default_rng([seed, 9]), identity, "neutral")
+    onset = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, n))  # slow, fast, slow
+    moving = [{name: float(amount * share) for name, amount in action_units.items()} for share in onset]
+    every = [replace(plain, action_units=units) for units in moving]
+    images = np.concatenate([block for _, block in _draw_all(every, size, False)])
+    return _labelled(
+        images, every, [MIXED] * n, ["person00000"] * n, f"a built-in face in motion, seed {seed}"
+    )
+
+
+def _sampled(n, seed, subjects, shares, without=()):
+    """Parameters, person's name and emotion of each picture."""
     if n < 1:
         raise ValueError(f"n: expected at least 1 face, got {n}")
+    people.check_shares(shares or {})
     names = _subjects(n, subjects)
-    people = {name: _person(seed, name) for name in dict.fromkeys(names)}
-    images = np.empty((n, size, size, 3), np.uint8)
-    known = min(n, 0 if drawn is None else len(drawn))
-    if known:
-        images[:known] = drawn[:known]
-    rows = []
-    for i in _counted(n, progress):
+    known = {name: _person(seed, name, shares) for name in dict.fromkeys(names)}
+    every, emotions = [], []
+    for i, name in enumerate(names):
         rng = np.random.default_rng([seed, i, 7])  # the third number keeps pictures and people apart
-        emotion = sample_emotion(rng)
-        parameters = sample(rng, people[names[i]], emotion)
-        if i >= known:
-            images[i] = draw(parameters, size)
-        rows.append(labels(parameters, emotion))
-    targets = {}
-    for name in CLASSES:
-        dtype = np.float32 if name == "action_units" else np.int64
-        targets[name] = np.array([row[name] for row in rows], dtype)
-    faces = FaceSet(
+        emotions.append(sample_emotion(rng))
+        every.append(pictures.without(sample(rng, known[name], emotions[-1]), without))
+    return every, names, emotions
+
+
+def _labelled(images, every, emotions, names, source) -> FaceSet:
+    rows = [labels(parameters, emotion) for parameters, emotion in zip(every, emotions)]
+    targets = {
+        name: np.array([row[name] for row in rows], np.float32 if name == "action_units" else np.int64)
+        for name in CLASSES
+    }
+    strengths = [[letter(p.action_units.get(unit, 0.0)) for unit in ACTION_UNITS] for p in every]
+    return FaceSet(
         images=images,
         targets=targets,
         classes=dict(CLASSES),
+        intensities={"action_units": np.array(strengths, np.float32)},
         subjects=np.array(names),
-        names=np.array([f"face{i:06d}.png" for i in range(n)]),
-        source=f"built-in faces, seed {seed}",
+        names=np.array([f"face{i:06d}.png" for i in range(len(every))]),
+        source=source,
     )
-    return faces if colour else faces.grey()
+
+
+def _draw_all(every, size, progress):
+    """Yield (index of the first, images) of blocks of pictures, drawn on all cores where there are many."""
+    from tqdm.auto import tqdm
+
+    blocks = [(i, every[i : i + TOGETHER]) for i in range(0, len(every), TOGETHER)]
+    with tqdm(total=len(every), desc="drawing faces", unit="face", disable=not progress) as bar:
+        for first, images in _drawn_blocks(blocks, size, len(every)):
+            bar.update(len(images))
+            yield first, images
+
+
+def _drawn_blocks(blocks, size, n):
+    cores = min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, n // ALONE
+    )
+    if cores < 2:
+        for block in blocks:
+            yield _draw_block(*block, size)
+        return
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=cores, return_as="generator_unordered")
+    yield from parallel(delayed(_draw_block)(*block, size) for block in blocks)
+
+
+def _draw_block(first, every, size):
+    return first, np.stack([draw(parameters, size) for parameters in every])
 
 
 def _subjects(n, subjects):
@@ -164,18 +232,14 @@ def _subjects(n, subjects):
     return [str(subjects[i % len(subjects)]) for i in range(n)]
 
 
-def _person(seed, name):
+def _person(seed, name, shares=None):
     """The person who has this name in all pictures of one `seed`."""
-    return sample_identity(np.random.default_rng([seed, zlib.crc32(name.encode())]))
+    return sample_identity(np.random.default_rng([seed, zlib.crc32(name.encode())]), shares)
 
 
-def _counted(n, progress):
-    """0 to n - 1, with a progress bar where it is asked for."""
-    if not progress:
-        return range(n)
-    from tqdm.auto import tqdm
-
-    return tqdm(range(n), desc="drawing faces", unit="face")
+def letter(intensity: float) -> int:
+    """An intensity 0 to 1 as coders write it: 0 not coded, 1 to 5 for A to E."""
+    return 0 if intensity < CODED else min(5, 1 + int((intensity - CODED) / ((1 - CODED) / 5)))
 
 
 def labels(parameters: FaceParameters, emotion: str = MIXED) -> dict:
@@ -184,10 +248,11 @@ def labels(parameters: FaceParameters, emotion: str = MIXED) -> dict:
     units = {name: float(parameters.action_units.get(name, 0) >= CODED) for name in ACTION_UNITS}
     colour = UNLABELLED if who.hair_top == "scarf" else HAIR_COLOURS.index(who.hair_colour)
     return {
-        "smile": int(units["AU12"]),
+        "smile": int(parameters.action_units.get("AU12", 0.0) >= SMILE),
         "emotion": _index(EMOTIONS, emotion),
         "high_level_emotion": _index(HIGH_LEVEL, HIGH_LEVEL_OF.get(emotion)),
         "action_units": list(units.values()),
+        "pose": int(max(abs(parameters.yaw), abs(parameters.pitch)) >= TURNED),
         "wrinkles": int(who.wrinkles >= 0.35),
         "freckles": int(who.freckles > 0),
         "glasses": int(who.glasses != "none"),
@@ -195,6 +260,7 @@ def labels(parameters: FaceParameters, emotion: str = MIXED) -> dict:
         "hair_top": HAIR_TOPS.index(who.hair_top),
         "skin": int(np.searchsorted((0.35, 0.68), who.skin)),
         "age": int(who.age >= 0.5),
+        "sex": int(who.masculine >= 0.5),
         "beard": int(who.beard != "none"),
     }
 
@@ -203,189 +269,19 @@ def _index(classes, label):
     return classes.index(label) if label in classes else UNLABELLED
 
 
-# One person. The order of the draws must stay: a seed's faces hang on it.
-
-
-def sample_identity(rng: np.random.Generator) -> Identity:
-    """One person at random: skin, age and attributes about balanced, proportions about those of adults."""
-
-    def around(middle, deviation, reach=2.0):
-        return middle + deviation * _bounded(rng.normal(), -reach, reach)
-
-    old, masculine = rng.random() < 0.45, rng.random() < 0.5
-    age = rng.uniform(0.55, 1.0) if old else rng.uniform(0.0, 0.42)
-    skin = rng.uniform(*SKIN_RANGES[rng.integers(3)])
-    wrinkled = rng.random() < (0.85 if old else 0.08)
-    hair = _sample_hair(rng, old, masculine, skin)
-    return Identity(
-        skin=skin,
-        age=age,
-        wrinkles=rng.uniform(0.45, 0.9) if wrinkled else rng.uniform(0.0, 0.12),
-        freckles=_sometimes(rng, 0.45 if skin < 0.65 else 0.15, 0.3, 1.0),
-        glasses=_pick(rng, {"none": 0.6, "round": 0.18, "square": 0.19, "dark": 0.03}),
-        beard=_pick(rng, BEARD_CHANCES) if masculine else "none",
-        brow_thickness=around(1.15 if masculine else 0.8, 0.2),
-        lip_fullness=around(0.9 if masculine else 1.08, 0.14) + 0.25 * skin,
-        lip_colour=rng.uniform(0.0, 0.3) if masculine else rng.uniform(0.15, 1.0),
-        lashes=rng.uniform(0.0, 0.35) if masculine else rng.uniform(0.35, 1.0),
-        eye_size=around(0.96 if masculine else 1.06, 0.09),
-        eye_tilt=around(0.01, 0.02),
-        iris=_sample_iris(rng, skin),
-        face_width=around(1.0, 0.045),
-        jaw_width=around(1.07 if masculine else 0.97, 0.06),
-        face_length=around(1.03 if masculine else 0.98, 0.035),
-        nose_width=around(1.0 + 0.15 * skin, 0.10),
-        nose_length=around(1.0, 0.05),
-        mouth_width=around(1.0, 0.07),
-        mouth_height=around(0.0, 0.025),
-        brow_height=around(-0.015 if masculine else 0.02, 0.02),
-        seed=int(rng.integers(2**31)),
-        **hair,
-    )
-
-
-def _sample_hair(rng, old, masculine, skin):
-    bald, scarf = (0.16, 0.03) if masculine else (0.05, 0.2)
-    hair_top = _pick(rng, {"hair": 0.56, "bald": bald, "hat": 0.2, "scarf": scarf})
-    grey = 0.9 if old else 0.02
-    if skin < 0.35:
-        colours = {"black": 0.22, "blond": 0.36, "brown": 0.42, "grey": grey}
-    else:
-        colours = {"black": 0.70, "blond": 0.06, "brown": 0.24, "grey": grey}
-    colour = _pick(rng, colours)
-    if masculine:
-        styles = {"short": 0.5, "fringe": 0.1, "parted": 0.12, "curly": 0.15, "receding": 0.05, "long": 0.04}
-        if old:
-            styles["receding"] = 0.35
-    else:
-        styles = {"short": 0.08, "fringe": 0.22, "parted": 0.15, "curly": 0.2, "long": 0.45}
-    hat_colour = tuple(int(v) for v in np.clip(rng.uniform(25, 210) + rng.normal(0, 36, 3), 10, 240))
-    return {
-        "hair_top": hair_top,
-        "hair_colour": "bald" if hair_top == "bald" else colour,
-        "hair_style": _pick(rng, styles),
-        "hat": _pick(rng, {"beanie": 0.4, "cap": 0.4, "brim": 0.2}),
-        "hat_colour": hat_colour,
-    }
-
-
-def _sample_iris(rng, skin):
-    brown, light_brown = (72, 46, 28), (96, 66, 40)
-    fair = {brown: 0.3, light_brown: 0.3, (86, 110, 130): 0.15, (110, 140, 165): 0.15, (92, 112, 78): 0.1}
-    middle = _pick(rng, fair if skin < 0.35 else {brown: 0.67, light_brown: 0.33})
-    return tuple(int(v) for v in np.clip(np.array(middle) + rng.normal(0, 8, 3), 15, 220))
-
-
-# One picture
-
-
-def sample_emotion(rng: np.random.Generator) -> str:
-    """One of EMOTIONS, or "mixed": action units that make no basic emotion."""
-    return _pick(rng, SHARES)
-
-
-def sample(
-    rng: np.random.Generator, identity: Identity | None = None, emotion: str | None = None
-) -> FaceParameters:
-    """The parameters of one picture at random.
-
-    Args:
-        identity: who is in the picture; None = a person at random.
-        emotion: what it shows, one of EMOTIONS or "mixed"; None = one at random.
-
-    Raises:
-        ValueError: where the emotion is another.
-    """
-    who = identity or sample_identity(rng)
-    emotion = emotion or sample_emotion(rng)
-    if emotion not in SHARES:
-        raise ValueError(f"emotion: expected one of {', '.join(SHARES)}, got '{emotion}'")
-    turn = rng.normal(0, 1, 3)
-    angle, reach = rng.uniform(-np.pi, 0.3), rng.uniform(0.1, 0.85)
-    base = rng.uniform(30, 225)
-    tints = np.clip(base + rng.normal(0, 16, (2, 3)) + rng.normal(0, 25, (2, 1)), 0, 255).astype(int)
-    return FaceParameters(
-        identity=who,
-        action_units=sample_units(rng, emotion),
-        asymmetry=_bounded(rng.normal(0, 0.35), -1, 1),
-        gaze=tuple(np.clip(rng.normal(0, 0.35, 2), -1, 1).tolist()),
-        yaw=_bounded(0.22 * turn[0], -0.6, 0.6),
-        pitch=_bounded(0.12 * turn[1], -0.3, 0.3),
-        roll=_bounded(0.06 * turn[2], -0.2, 0.2),
-        zoom=float(rng.uniform(0.84, 1.08)),
-        shift=tuple(rng.normal(0, 0.018, 2).tolist()),
-        light=(float(reach * np.cos(angle)), float(reach * np.sin(angle))),
-        contrast=float(rng.uniform(0.25, 0.85)),
-        exposure=_bounded(rng.normal(0.92 + 0.35 * who.skin, 0.14), 0.6, 1.6),  # cameras meter the face
-        warmth=float(rng.normal(0, 0.5)),
-        background=tuple(tuple(row) for row in tints.tolist()),
-        clothes=tuple(np.clip(rng.uniform(20, 220) + rng.normal(0, 30, 3), 0, 255).astype(int).tolist()),
-        occlusion=_sometimes(rng, 0.06, 0.1, 0.35),
-        blur=_sometimes(rng, 0.45, 0.3, 1.0),
-        noise=_sometimes(rng, 0.6, 1, 6),
-        jpeg=int(rng.integers(30, 96)) if rng.random() < 0.6 else 100,
-        seed=int(rng.integers(2**31)),
-    )
-
-
-def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
-    """Intensities of the action units that show `emotion`, subtle or strong, varied as people vary."""
-    units = {}
-    for name in ("AU1", "AU2", "AU4", "AU7", "AU12", "AU15"):
-        if rng.random() < 0.15:
-            units[name] = rng.uniform(0.02, 0.12)
-    if emotion == MIXED:
-        return units | _mixed_units(rng)
-    variants = PROTOTYPES[emotion]
-    strong = rng.beta(2.2, 1.4)  # 0 subtle to 1 full
-    for name, full in variants[rng.integers(len(variants))].items():
-        if full > 0.6 or rng.random() < 0.75:
-            units[name] = _bounded(full * (0.35 + 0.65 * strong) * rng.uniform(0.8, 1.15), CODED + 0.06, 1)
-    if emotion == "surprise" and rng.random() < 0.25:
-        units["AU12"] = rng.uniform(0.3, 0.6)
-    if emotion == "happy" and rng.random() < 0.15:
-        units["AU14"] = rng.uniform(0.4, 1.0)
-    if emotion in ("neutral", "angry", "sad") and rng.random() < 0.06:
-        units["AU43"] = rng.uniform(0.4, 1.0)
-    if emotion == "neutral" and rng.random() < 0.25:  # speech
-        units["AU25"] = rng.uniform(0.3, 0.8)
-        if rng.random() < 0.4:
-            units["AU26"] = rng.uniform(0.25, 0.5)
-    return {name: float(value) for name, value in units.items()}
-
-
-def _mixed_units(rng):
-    """A few action units that move together by chance, rare ones rather than common; most with a smile, as
-    half of all pictures."""
-    smiling = rng.random() < 0.85
-    numbers = [14, 17, 23, 24, 11, 25, 1, 2, 4, 7, 6, 26, 5, 10]
-    if not smiling:
-        numbers += [15, 20, 14, 24, 23]
-    units = {}
-    for number in rng.choice(numbers, size=rng.integers(1, 5), replace=False):
-        units[f"AU{number}"] = float(rng.uniform(0.35, 1.0))
-    if smiling:
-        units["AU12"] = float(rng.uniform(0.35, 1.0))
-    return units
-
-
-def _bounded(value, low, high):
-    return float(min(max(value, low), high))
-
-
-def _sometimes(rng, chance, low, high):
-    """With this `chance` a number between `low` and `high`, else 0."""
-    return float(rng.uniform(low, high)) if rng.random() < chance else 0.0
-
-
-def _pick(rng, chances):
-    """One key of `chances`, as likely as its value says."""
-    left = rng.random() * sum(chances.values())
-    for name, chance in chances.items():
-        left -= chance
-        if left < 0:
-            return name
-    return name
+def landmarks(parameters: FaceParameters, size: int = 64) -> dict[str, tuple[float, float]]:
+    """Where points of the face lie in the picture: name -> x, y in pixels of a picture of this size."""
+    person, shape = worn(parameters.identity).person, head.load()
+    view = camera.View.of(parameters, person.eyes, size)
+    pixels = view.project(person.moved(parameters.action_units, parameters.asymmetry))[0]
+    flesh = np.unique(shape.triangles[shape.part == 0])
+    front = flesh[shape.mean[flesh, 2] > -0.3]
+    found = {}
+    for name, (x, y) in LANDMARKS.items():
+        for word, side in (("left", -1), ("right", 1)) if "*" in name else (("", 1),):
+            apart = ((shape.mean[front, :2] - (side * x, y)) ** 2).sum(1)
+            found[name.replace("*", word)] = tuple(map(float, pixels[front[apart.argmin()]]))
+    return found
 
 
 def sheet(images, columns: int = 10, gap: int = 2) -> np.ndarray:

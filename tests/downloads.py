@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from labkit import datasets
-from labkit.drawn import anatomy
+from labkit.labels import ACTION_UNITS
 
 RANDOM = np.random.default_rng(7)
 STRAY = {
@@ -104,7 +104,7 @@ COLUMNS = [
     "image_index",
     "filepath",
     "file_prefix",
-    *anatomy.ACTION_UNITS,
+    *ACTION_UNITS,
     "high_level_emotion",
 ]
 

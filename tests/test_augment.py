@@ -194,7 +194,10 @@ def test_the_global_random_state_is_left_alone(images):
 @pytest.mark.parametrize(
     ("amounts", "message"),
     [
-        ({"flip": 0.5}, "augment: expected steps out of blur, brightness, contrast, .*, zoom, got 'flip'"),
+        (
+            {"flip": 0.5},
+            "augment: expected steps out of blur, brightness, coarse, contrast, .*, zoom, got 'flip'",
+        ),
         ({"mirror": 0.5, "rotate": -3}, "augment: 'rotate' must be 0 or more, got -3"),
         ({"noise": float("nan")}, "augment: 'noise' must be 0 or more, got nan"),
     ],

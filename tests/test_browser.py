@@ -62,7 +62,7 @@ def handle(page, description: str):
 
 
 def move_every_slider_of_the_puppet(page, networks) -> None:
-    """Each of the fifteen, up and down again, and every button."""
+    """Each of the fifteen, up and down again; then those of head and lamp, the people, and every button."""
     face, live = (page.locator("img.jupyter-widgets").nth(i) for i in (-2, -1))
     face.scroll_into_view_if_needed()
     identity, units = synthetic.Identity(), dict.fromkeys(synthetic.ACTION_UNITS, 0.0)
@@ -74,6 +74,22 @@ def move_every_slider_of_the_puppet(page, networks) -> None:
         assert same(browser.content(face), puppet.face(identity, moved)), name
         assert same(browser.content(live), puppet.reactions(puppet.face(identity, moved), networks)), name
         browser.press(page, slider, live, "Home")
+    seen = {name: at_first for name, (*_, at_first) in puppet.SEEN.items()}
+    for name, (label, _, most, _, _) in puppet.SEEN.items():
+        slider = handle(page, label)
+        browser.press(page, slider, live, "End")
+        seen[name] = float(slider.get_attribute("aria-valuetext"))
+        assert seen[name] == most
+        drawn = puppet.face(identity, units, **seen)
+        assert same(browser.content(face), drawn), name
+        assert same(browser.content(live), puppet.reactions(drawn, networks)), name
+        browser.press(page, slider, live, "PageDown")
+        seen[name] = float(slider.get_attribute("aria-valuetext"))
+        assert seen[name] < most
+    person = page.locator(".widget-dropdown:has(.widget-label:text-is('person')) select").last
+    for name in [*list(puppet.PEOPLE)[1:], "plain"]:
+        choose(page, person, face, name)
+        assert same(browser.content(face), puppet.face(puppet.PEOPLE[name], units, **seen)), name
     for emotion in synthetic.EMOTIONS[1:]:
         before = browser.content(face), face.get_attribute("src")
         page.click(f"button:text-is('{emotion}')")

@@ -201,7 +201,8 @@ def test_a_recording_is_video_table_and_timeline(tmp_path, clip, networks):
         )
         assert float(row["seconds"]) == pytest.approx(int(row["frame"]) / 25, abs=1e-3)
     boxes = detect.find_faces(next(camera.open_source(clip).frames)[0], 60)
-    assert {round(float(row["x"]) / 20) for row in rows[:2]} == {round(face.box[0] / 20) for face in boxes}
+    expected = sorted(face.box[0] for face in boxes)  # of the frame before
+    assert sorted(float(row["x"]) for row in rows[:2]) == pytest.approx(expected, abs=15)
     picture = cv2.imread(str(out.with_suffix(".png")))
     assert picture.shape[1] > 800 and sorted(file.name for file in tmp_path.iterdir()) == [
         "out.csv",

@@ -135,10 +135,20 @@ def test_bench_measures_a_frame_of_the_webcam_beside_haar_and_plain_models():
     )
 
 
+def test_bench_draws_faces_beside_photographs_that_are_read():
+    done = labkit("bench", "--faces", "--rounds", "1", "--json")
+    small, large = json.loads(done.stdout)["faces"]
+    assert (small["size"], large["size"]) == (64, 96)
+    assert small["faces_per_second"] > large["faces_per_second"] > 0
+    assert all(row["photographs_per_second"] > 0 and row["ratio"] > 0 for row in (small, large))
+    lines = labkit("bench", "--faces", "--rounds", "1").stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["built-in faces of 64x64", "built-in faces of 96x96"]
+
+
 @needs_browser
 def test_bench_times_the_widgets_beside_bare_pictures():
     rows = widgets.bench_widgets(rounds=1)["widgets"]
-    assert set(rows) == {"puppet", "explorer, channel", "explorer, face", "explorer, layer"}
+    assert set(rows) == {"puppet", "puppet, head", "explorer, channel", "explorer, face", "explorer, layer"}
     assert all(row["ms"] > 0 and row["bare_ms"] > 0 and row["ratio"] > 0 for row in rows.values())
 
 

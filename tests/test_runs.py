@@ -141,6 +141,9 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
         "mirror": True,
         "group": "side",
         "start": {"data": {"name": "halves"}},
+        "also": ({"name": "halves"},),
+        "own": 5,
+        "only": {"side": ["left"]},
     }
     assert set(others) == set(asdict(SPEC))
     keys = [
@@ -177,7 +180,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
     keys += [spec.key("a") for spec in changed]
     monkeypatch.setattr(runs, "ENGINE", runs.ENGINE + 1)
     keys.append(SPEC.key("a"))
-    assert len(set(keys)) == len(keys) == 31
+    assert len(set(keys)) == len(keys) == 34
     assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in keys)
 
 
@@ -186,6 +189,9 @@ def test_a_spec_survives_json_and_refuses_what_it_does_not_know():
         SPEC,
         config=replace(SPEC.config, augment={"mirror": 0.5}, patience=3, frozen=("heads",)),
         oversample="side",
+        also=({"name": "others"},),
+        own=3,
+        only={"side": ["left"]},
     )
     assert RunSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
     least = {"data": {"name": "x"}, "split": {"kind": "random"}, "model": "tiny", "targets": ["side"]}

@@ -18,16 +18,24 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ALLOWED = {
     "labels": "",
     "places": "",
-    "faces": "",
+    "faces": "labels",
     # the built-in faces
-    "drawn.canvas": "",
-    "drawn.anatomy": "labels",
-    "drawn.scene": "drawn.anatomy drawn.canvas",
-    "drawn.skin": "drawn.anatomy drawn.canvas drawn.scene",
-    "drawn.parts": "drawn.anatomy drawn.canvas drawn.scene drawn.skin",
-    "drawn.hair": "drawn.anatomy drawn.canvas drawn.scene",
-    "drawn.face": "drawn.anatomy drawn.canvas drawn.scene drawn.skin drawn.parts drawn.hair",
-    "synthetic": "faces labels drawn.anatomy drawn.face",
+    "drawn.render": "",
+    "drawn.surface": "",
+    "drawn.parameters": "labels",
+    "drawn.head": "",
+    "drawn.light": "drawn.head",
+    "drawn.camera": "drawn.surface",
+    "drawn.skin": "drawn.surface",
+    "drawn.eyes": "drawn.surface",
+    "drawn.glasses": "drawn.surface",
+    "drawn.hair": "drawn.head drawn.surface",
+    "drawn.face": "drawn.camera drawn.eyes drawn.glasses drawn.hair drawn.head drawn.light drawn.parameters "
+    "drawn.render drawn.skin drawn.surface",
+    "drawn.people": "drawn.head drawn.parameters",
+    "drawn.pictures": "labels drawn.parameters drawn.people",
+    "synthetic": "faces labels drawn.camera drawn.face drawn.head drawn.parameters drawn.people "
+    "drawn.pictures",
     # data sets
     "detect": "",
     "formats.archives": "",
@@ -66,7 +74,7 @@ ALLOWED = {
     "training": "augment devices faces loop.batches loop.checkpoint loop.config loop.losses loop.rules",
     "runs": "places models training",
     "workers.cluster": "",
-    "running": "augment datasets devices metrics models runs splits training workers.cluster",
+    "running": "augment datasets devices faces metrics models runs splits training workers.cluster",
     "workers.background": "running runs",
     "evaluation": "faces labels datasets metrics models running runs splits training",
     # looking inside, and at oneself
@@ -89,9 +97,10 @@ ALLOWED = {
     "reports": "places plan html.pages figures running",
     # this machine
     "benches.browser": "",
+    "benches.drawing": "synthetic",
     "benches.widgets": "benches.browser",
     "bench": "devices synthetic augment models training running runs camera evaluation follow",
-    "benches.measured": "bench benches.widgets",
+    "benches.measured": "bench benches.drawing benches.widgets",
     "doctor": "datasets devices",
     "torchvision_on_cpu": "",
 }
@@ -295,6 +304,19 @@ def test_what_is_declared_is_what_is_imported():
         if f"{name}==" not in exact
     }
     assert not missing, "the others come with those that requirements.txt pins"
+
+
+def test_files_beside_the_code_are_in_the_package():
+    import tomllib
+    from fnmatch import fnmatch
+
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    files = [path.relative_to(LABKIT) for path in LABKIT.rglob("*") if path.is_file()]
+    beside = {path.as_posix() for path in files if path.suffix not in (".py", ".pyc", ".tmp")}
+    patterns = setuptools["package-data"]["labkit"]
+    assert "drawn/head.npz" in beside and "weights/smile.pt" in beside
+    missing = {name for name in beside if not any(fnmatch(name, pattern) for pattern in patterns)}
+    assert not missing, "name them in package-data of pyproject.toml"
 
 
 def test_the_repository_names_no_package_registry():

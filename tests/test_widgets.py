@@ -33,13 +33,18 @@ def networks():
 # the puppet
 
 
+def plain_puppet(units: dict) -> np.ndarray:
+    """The face that the puppet shows before head, lamp and person are changed."""
+    light = -np.sin(np.radians(25)) * np.cos(np.radians(30)), -0.5
+    return synthetic.draw(synthetic.FaceParameters(action_units=units, light=light), puppet.SIZE)
+
+
 def test_a_slider_draws_the_face_with_that_action_unit():
     widget = puppet.Puppet()
     assert list(widget.sliders) == list(synthetic.ACTION_UNITS)
     assert all(isinstance(slider, ipywidgets.FloatSlider) for slider in widget.sliders.values())
     widget.sliders["AU12"].value = 0.8
-    expected = synthetic.draw(synthetic.FaceParameters(action_units={"AU12": 0.8}), puppet.SIZE)
-    assert np.array_equal(decode(widget.face.value), expected)
+    assert np.array_equal(decode(widget.face.value), plain_puppet({"AU12": 0.8}))
 
 
 @pytest.mark.parametrize("emotion", synthetic.EMOTIONS)
@@ -50,12 +55,64 @@ def test_a_button_draws_the_whole_prototype_once(emotion):
     widget.face.observe(changes.append, "value")
     next(button for button in widget.buttons if button.description == emotion).click()
     prototype = synthetic.PROTOTYPES[emotion][0]
-    expected = synthetic.draw(synthetic.FaceParameters(action_units=prototype), puppet.SIZE)
-    difference = np.abs(decode(widget.face.value).astype(int) - expected)
+    difference = np.abs(decode(widget.face.value).astype(int) - plain_puppet(prototype))
     assert difference.max() <= 1 and difference.mean() < 1e-3, "units are added up in another order"
     assert len(changes) == 1
     sliders = {name: slider.value for name, slider in widget.sliders.items() if slider.value}
     assert sliders == {name: amount for name, amount in prototype.items() if name in widget.sliders}
+
+
+SEEN = [  # slider, what it is set to, what is then drawn
+    ("turned", 40, {"yaw": np.radians(40)}),
+    ("turned", -40, {"yaw": np.radians(-40)}),
+    ("bowed", 25, {"pitch": np.radians(25)}),
+    ("bowed", -25, {"pitch": np.radians(-25)}),
+    ("lamp_right", 90, {"light": (np.cos(np.radians(30)), -0.5)}),
+    ("lamp_up", 0, {"light": (-np.sin(np.radians(25)), 0.0)}),
+    ("lamp_up", 90, {"light": (0.0, -1.0)}),
+    ("contrast", 1.0, {"contrast": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "changed"), SEEN)
+def test_other_sliders_turn_the_head_and_move_the_lamp(name, value, changed):
+    widget = puppet.Puppet()
+    assert {name for name, *_ in SEEN} == set(widget.seen)
+    before = decode(widget.face.value)
+    widget.seen[name].value = value
+    light = -np.sin(np.radians(25)) * np.cos(np.radians(30)), -0.5
+    expected = synthetic.draw(synthetic.FaceParameters(**{"light": light} | changed), puppet.SIZE)
+    difference = np.abs(decode(widget.face.value).astype(int) - expected)
+    assert difference.max() <= 1 and difference.mean() < 1e-3, "a sine is rounded in another way"
+    assert np.abs(expected.astype(int) - before).mean() > 2
+
+
+def test_people_of_every_age_sex_and_skin_can_be_chosen():
+    widget, pictures = puppet.Puppet(), []
+    for name in widget.person.options:
+        widget.person.value = name
+        pictures.append(decode(widget.face.value))
+        assert np.array_equal(pictures[-1], puppet.face(puppet.PEOPLE[name], {}))
+    assert all(np.abs(a.astype(int) - b).mean() > 5 for a, b in itertools.combinations(pictures, 2))
+    known = [synthetic.labels(synthetic.FaceParameters(who)) for who in puppet.PEOPLE.values()]
+    assert [{of[group] for of in known} for group in ("age", "sex", "skin")] == [{0, 1}, {0, 1}, {0, 1, 2}]
+
+
+def test_a_person_that_is_given_comes_first_and_keeps_what_the_face_does():
+    who = synthetic.Identity(skin=0.9)
+    widget = puppet.Puppet(identity=who)
+    widget.sliders["AU4"].value, widget.seen["turned"].value = 1.0, -20
+    assert np.array_equal(decode(widget.face.value), puppet.face(who, {"AU4": 1.0}, turned=-20))
+    widget.person.value = "old man, dark skin"
+    expected = puppet.face(puppet.PEOPLE["old man, dark skin"], {"AU4": 1.0}, turned=-20)
+    assert np.array_equal(decode(widget.face.value), expected)
+
+
+def test_every_control_has_a_label():
+    widget = puppet.Puppet()
+    controls = [*widget.sliders.values(), *widget.seen.values(), widget.person, widget.method]
+    assert all(control.description for control in controls)
+    assert len({control.description for control in controls}) == len(controls) == 22
 
 
 def test_networks_say_live_what_they_see_and_where_they_look(networks):

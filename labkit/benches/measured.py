@@ -25,6 +25,20 @@ def widgets() -> tuple[dict, str]:
     return result, "\n".join(lines)
 
 
+def faces(rounds: int) -> tuple[dict, str]:
+    """Built-in faces a second, the same two."""
+    from labkit.benches import drawing
+
+    r = drawing.bench_faces(rounds)
+    lines = [
+        f"built-in faces of {row['size']}x{row['size']}: {row['faces_per_second']:.0f} a second and core, "
+        f"{row['ratio']:.0f} times the {1000 / row['photographs_per_second']:.2f} ms in which a photograph "
+        f"is read (load {r['load'] or 0:.1f} at the start)"
+        for row in r["faces"]
+    ]
+    return r, "\n".join(lines)
+
+
 def workers(n: int) -> tuple[dict, str]:
     """What `n` workers gain, the same two."""
     r = bench.bench_workers(n)

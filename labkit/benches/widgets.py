@@ -40,6 +40,7 @@ bare("bare explorer", [views.picture(look, "activations") for look in looks])
 """
 PRESSED = {  # what is timed -> label of its slider, keys, and the bare picture that it is compared with
     "puppet": ("AU12 lip corner puller", ("PageUp", "Home"), "bare puppet"),
+    "puppet, head": ("head right °", ("PageUp", "PageDown"), "bare puppet"),
     "explorer, channel": ("channel", ("ArrowRight", "ArrowLeft"), "bare explorer"),
     "explorer, face": ("face", ("ArrowRight", "ArrowLeft"), "bare explorer"),
     "explorer, layer": ("layer", ("ArrowRight", "ArrowLeft"), "bare explorer"),

@@ -1,19 +1,66 @@
 """Draw a built-in face: `draw(parameters, size)`.
 
-The skin is a landscape that light falls on (`labkit.drawn.skin`, tables in `labkit.drawn.anatomy`); lips,
-brows, freckles and beard are colour on that skin; eyes, teeth, hair, glasses and hats lie over it. Then a
-camera takes the picture. Everything is numpy and OpenCV.
+Who (`head.person`), what the face does (`Person.moved`), from where (`camera.View`), which triangle is seen
+in each pixel (`render.rasterise`), what stands there (`skin`, `eyes`, `hair`), what light makes of it
+(`light.Light`), and what the camera makes of that (`camera.photograph`).
 """
 
-import cv2
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 
-from labkit.drawn.anatomy import FaceParameters
-from labkit.drawn.canvas import Canvas, planes, smooth
-from labkit.drawn.hair import hair, hair_behind, hat, scarf
-from labkit.drawn.parts import beard, brows, ears, eyes, glasses, lips, mouth, nose
-from labkit.drawn.scene import MIRROR, across, head_outline, set_scene
-from labkit.drawn.skin import freckles, landscape, lighting, texture
+from labkit.drawn import camera, eyes, glasses, hair, head, skin
+from labkit.drawn.light import Light
+from labkit.drawn.parameters import FaceParameters, Identity
+from labkit.drawn.render import Visible, rasterise
+from labkit.drawn.surface import Surface, linear, ramp
+
+CLOTH, THROAT_PART = 90, 91  # parts of a picture beside those of the head
+CLOTHES_BELOW = -2.05
+# A dark wall behind the teeth, seen where nothing else closes the mouth.
+THROAT = np.array(
+    [(-0.4, -0.6, -0.5), (-0.4, -1.42, -0.5), (0.4, -1.42, -0.5), (0.4, -0.6, -0.5)], np.float32
+)
+
+
+@dataclass(frozen=True)
+class Worn:
+    """A person and what is worn on the head, as far as it is the same in all pictures."""
+
+    person: head.Person
+    hair: tuple
+    cloth: tuple
+
+
+def _key(who: Identity):
+    return tuple(tuple(sorted(v.items())) if isinstance(v, Mapping) else v for v in vars(who).values())
+
+
+def worn(who: Identity) -> Worn:
+    """The person of an identity; the last few are kept."""
+    return _worn(_Hashed(who, _key(who)))
+
+
+@dataclass(frozen=True)
+class _Hashed:
+    who: Identity
+    key: tuple
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __eq__(self, other):
+        return self.key == other.key
+
+
+@lru_cache(maxsize=16)
+def _worn(hashed) -> Worn:
+    who = hashed.who
+    person = head.person(who.masculine, who.age, who.weight, who.ancestry, who.features)
+    bone = hair.skull(person.vertices)
+    return Worn(person, hair.hair(bone, who), tuple(hair.worn(bone, who)))
 
 
 def draw(parameters: FaceParameters, size: int = 64) -> np.ndarray:
@@ -21,7 +68,7 @@ def draw(parameters: FaceParameters, size: int = 64) -> np.ndarray:
 
     Args:
         parameters: all that is to be seen in the picture.
-        size: pixels a side, 32 to 256.
+        size: pixels a side, 32 to 512.
 
     Returns:
         uint8 (size, size, 3), RGB.
@@ -29,108 +76,189 @@ def draw(parameters: FaceParameters, size: int = 64) -> np.ndarray:
     Raises:
         ValueError: for another size.
     """
-    if not 32 <= size <= 256:
-        raise ValueError(f"size: expected 32 to 256 pixels, got {size}")
-    scene = set_scene(parameters, max(80, size * 5 // 4))
-    canvas = Canvas(scene.size)
-    behind = (background, hair_behind, body, ears)
-    face = (head, eyes, mouth)
-    before = (glasses, hair, hat, scarf, occlusion)
-    for part in (*behind, *face, *before):
-        part(scene, canvas)
-    return photograph(scene, canvas, size)
+    if not 32 <= size <= 512:
+        raise ValueError(f"size: expected 32 to 512 pixels, got {size}")
+    p, who = parameters, parameters.identity
+    canvas = size * 3 // 2
+    random = np.random.default_rng(p.seed)
+    of_who = worn(who)
+    view = camera.View.of(p, of_who.person.eyes, canvas)
+    light = Light.of(p)
+    picture = camera.background(p, canvas, random).reshape(-1, 3)
+    vertices = of_who.person.moved(p.action_units, p.asymmetry)
+    solid, part = body(of_who, vertices, view, light, canvas)
+    picture[solid.pixel] = paint(solid, part, of_who, vertices, view, light, p)
+    depth = np.full(canvas * canvas, -np.inf, np.float32)
+    depth[solid.pixel] = solid.depth + np.float32(0.1) * (part == CLOTH)  # no hair through a hat
+    for shell in of_who.hair:
+        _comb(picture, depth, shell, who, view, light, canvas)
+    picture *= np.float32(_metered(who, light))
+    picture = picture.reshape(canvas, canvas, 3)
+    glasses.draw(picture, of_who.person, view, who, light.towards)
+    if p.occlusion > 0:
+        camera.occlude(picture, p.occlusion, random)
+    return camera.photograph(picture, p, size, random)
 
 
-def background(scene, canvas):
-    """Two colours that run into each other and a few things out of focus.
-
-    Painted small, because nothing in it is sharp.
-    """
-    upper, lower = (np.asarray(colour, np.float32) for colour in scene.parameters.background)
-    random, size = scene.random, canvas.size // 3
-    small = Canvas(size)
-    small.pixels += np.linspace(0, 1, size, dtype=np.float32)[:, None] * planes(lower - upper) + planes(upper)
-    for _ in range(random.integers(0, 5)):
-        centre, extent = random.uniform(0, size, 2), random.uniform(0.08, 0.5, 2) * size
-        corners = centre + extent * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-        shape = smooth(corners, closed=True) if random.random() < 0.4 else corners
-        colour = upper + random.uniform(-55, 55) + random.uniform(-18, 18, 3)
-        small.paint(shape, colour, random.uniform(0.3, 0.9), random.uniform(0.01, 0.06) * size)
-    for plane, sharp in zip(canvas.pixels, small.pixels):
-        cv2.resize(sharp, (canvas.size, canvas.size), dst=plane)
+def _metered(who, light) -> float:
+    """Cameras expose for the face."""
+    bright = float((skin.tone(who.skin) * (0.3, 0.6, 0.1)).sum())
+    total = bright * (0.62 * float(light.lamp[1]) + 0.72 * float(light.sky[1]))
+    return 0.55 / (0.22 + 0.78 * total) ** 0.8
 
 
-def body(scene, canvas):
-    """Neck, the shadow of the jaw on it, and clothes."""
-    view, unit, width = scene.view, scene.unit, 0.64 * scene.who.face_width
-    y = scene.right["chin"][1]
-    neck = np.array([(width, 0.9), (width * 1.03, y + 0.4), (width * 1.5, 3)])
-    shadow = np.array([(width, 0.9), (width, y + 0.1), (0.3, y + 0.3)])
-    canvas.paint(view.outline(_mirrored(neck)), scene.skin * 0.74, blur=0.02 * unit)
-    canvas.multiply(view.outline(_mirrored(shadow)), 0.6, 0.07 * unit)
-    collar = across([(0, 2.42), (0.3, 2.3), (0.72, 2.0), (1.5, 2.22), (2.6, 2.6)])
-    clothes = np.concatenate([collar, [(2.6, 4), (-2.6, 4)]])
-    canvas.paint(view.outline(clothes), scene.parameters.clothes, blur=0.015 * unit)
+@dataclass(frozen=True)
+class Seen:
+    """What is seen of body and cloth: `visible` and per-pixel values of the vertices."""
+
+    visible: Visible
+    place: np.ndarray
+    normal: np.ndarray
+    here: np.ndarray
+    masks: np.ndarray  # lips, mouth, open, lit
+
+    @property
+    def pixel(self):
+        return self.visible.pixel
+
+    @property
+    def depth(self):
+        return self.visible.depth
 
 
-def _mirrored(half):
-    """The polygon of a right half and its mirror image."""
-    return np.concatenate([half, half[::-1] * MIRROR])
+def body(of_who: Worn, vertices, view, light, canvas):
+    """Rasterise the head and what is worn on it; returns `Seen` and the part of each pixel."""
+    h = head.load()
+    columns = [h.mean, h.normals(vertices), vertices]
+    masks = [h.masks["lips"], h.masks["inside_mouth"], np.maximum(h.occlusion, 0.2), light.reached(view.axes)]
+    values = [np.concatenate([*columns, np.stack(masks, 1)], 1)]
+    faces, parts = [h.triangles], [h.part]
+    start = len(vertices)
+    values.append(np.concatenate([THROAT, THROAT * 0 + (0, 0, 1), THROAT, np.zeros((4, 4))], 1))
+    faces.append(np.array([[0, 1, 2], [0, 2, 3]]) + start)
+    parts.append(np.full(2, THROAT_PART, np.uint8))
+    start += len(THROAT)
+    for shell in of_who.cloth:
+        m, n, _ = shell.points.shape
+        mesh = hair.triangles(m, n)
+        points = shell.vertices
+        extra = np.broadcast_to(np.array([0, 0, 0.85, 0.9], np.float32), (len(points), 4))
+        values.append(np.concatenate([points, _sheet_normals(shell), points, extra], 1))
+        faces += [mesh + start, mesh[:, ::-1] + start]  # seen from both sides
+        parts.append(np.full(2 * len(mesh), CLOTH, np.uint8))
+        start += len(points)
+    values, faces, parts = np.concatenate(values), np.concatenate(faces), np.concatenate(parts)
+    xy, depth = view.project(values[:, 6:9])
+    visible = rasterise(xy, depth, faces, canvas)
+    at = visible.interpolate(values.astype(np.float32))
+    normal = camera.turn(at[:, 3:6], view.axes)
+    return Seen(visible, at[:, :3], normal, at[:, 6:9], at[:, 9:]), parts[visible.triangle]
 
 
-def head(scene, canvas):
-    """Colour on skin, light on both, inside the edge of the head."""
-    skin = Canvas(canvas.size, scene.skin)
-    height, darkness, blush = landscape(scene)
-    skin.pixels += blush * planes(np.array([14, -16, -14]) * (0.5 + 0.5 * scene.skin[0] / 255))
-    texture(scene, skin)
-    for part in (freckles, beard, lips, brows):
-        part(scene, skin)
-    shade, shine = lighting(scene, height, darkness)
-    skin.pixels *= 1 + (shade - 1) * planes([0.94, 1.02, 1.05])  # shadows on skin are warm
-    skin.pixels += shine * planes([255, 245, 235])
-    nose(scene, skin)
-    canvas.paste(skin, scene.view.outline(head_outline(scene)), blur=0.006 * scene.unit)
+def _sheet_normals(shell) -> np.ndarray:
+    """Normals of a sheet's points, float32 (M * N, 3)."""
+    down, right = np.gradient(shell.points, axis=1), np.gradient(shell.points, axis=0)
+    normal = np.cross(down, right)
+    return head.unit_rows(normal).reshape(-1, 3).astype(np.float32)
 
 
-def occlusion(scene, canvas):
-    """Something out of focus before the face, from the left or right edge."""
-    reach, size = scene.parameters.occlusion, canvas.size
-    if reach <= 0:
-        return
-    random = np.random.default_rng([scene.parameters.seed, 3])
-    x, y, extent = size * reach, random.uniform(0.2, 1.0) * size, random.uniform(0.12, 0.35) * size
-    above = [(-9, y - extent), (x * 0.7, y - extent * 0.7)]
-    below = [(x * 0.7, y + extent * 0.7), (-9, y + extent)]
-    shape = smooth([*above, (x, y), *below], closed=True)
-    if random.random() < 0.5:
-        shape = shape * MIRROR + (size, 0)
-    if random.random() < 0.5:
-        colour = scene.skin * 0.9
-    else:
-        colour = random.uniform(20, 220) + random.uniform(-25, 25, 3)
-    canvas.paint(shape, colour, 1, 0.02 * size)
+def paint(seen: Seen, part, of_who: Worn, vertices, view, light, p) -> np.ndarray:
+    """The light that each pixel of body and cloth sends to the viewer, linear, float32 (P, 3)."""
+    who, axes = p.identity, view.axes.astype(np.float32)
+    n = len(part)
+    lips, mouth, openness, lit = seen.masks.T
+    surface = Surface(
+        seen.place,
+        np.empty((n, 3), np.float32),
+        seen.normal,
+        np.zeros(n, np.float32),
+        openness.copy(),
+        lit.copy(),
+    )
+    gleam = np.zeros(n, np.float32)
+    hair_colour = linear(hair.COLOURS[who.hair_colour])
+    units = {name: amount for name, amount in p.action_units.items() if amount > 0}
+    which = np.flatnonzero(part == 0)
+    flesh = surface.part(which)
+    skin.paint(flesh, lips[which], mouth[which], who, units, axes[:, :2].T, hair_colour, p.furrows)
+    hair.roots(flesh, who)
+    _dress(flesh, p)
+    surface.put(which, flesh)
+    for index, name in enumerate(head.PARTS):
+        which = np.flatnonzero(part == index)
+        if not len(which) or name == "skin":
+            continue
+        piece, here = surface.part(which), seen.here[which]
+        if name.endswith("eye"):
+            centre = of_who.person.eyes[1 if name == "left_eye" else 0]
+            outward, wide = head.unit_rows(here - centre), units.get("AU5", 0.0)
+            eyes.paint(piece, outward, who, of_who.person.radius, _gaze(p), axes.T, wide)
+            gleam[which] = 0.9 * eyes.glint(head.unit_rows(piece.normal), light.halfway)
+        elif name.endswith("teeth"):
+            eyes.teeth(piece, here, who, name == "lower_teeth")
+            piece.colour *= np.float32(p.mouth_light)
+        elif name == "tongue":
+            eyes.tongue(piece)
+        else:
+            eyes.lashes(piece, who, skin.tone(who.skin))
+        surface.put(which, piece)
+    which = part == THROAT_PART
+    surface.colour[which], surface.lit[which], surface.open[which] = 0.02, 0.0, 0.2
+    which = np.flatnonzero(part == CLOTH)
+    if len(which):
+        piece = surface.part(which)
+        piece.colour[:] = hair.cloth(seen.place[which], who)
+        within = piece.normal[:, 2] < 0
+        piece.normal[within] *= -1
+        piece.open[within] *= 0.4
+        piece.lit[within] *= 0.3
+        surface.put(which, piece)
+    return light.on(surface, gleam)
 
 
-def photograph(scene, canvas, size):
-    """What a camera makes of it: exposure, roll, resolution, blur, noise, JPEG: uint8 (size, size, 3)."""
-    p = scene.parameters
-    red, blue = p.exposure * (1 + 0.08 * p.warmth), p.exposure * (1 - 0.10 * p.warmth)
-    bright = canvas.pixels * planes([red, p.exposure, blue])
-    bright -= np.maximum(0.55 * bright - 113, 0)  # film and sensors roll off before they clip
-    picture = cv2.merge(list(np.clip(bright, 0, 255).astype(np.uint8)))
-    if p.roll:
-        turn = cv2.getRotationMatrix2D(tuple(scene.view.origin), -np.degrees(p.roll), 1)
-        picture = cv2.warpAffine(
-            picture, turn, picture.shape[:2], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-    picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-    if p.blur > 0.2:
-        picture = cv2.GaussianBlur(picture, (0, 0), p.blur * size / 64)
-    if p.noise > 0:
-        grain = scene.random.standard_normal((size, size, 1), np.float32) * np.float32(p.noise)
-        picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
-    if p.jpeg < 100:
-        _, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(p.jpeg)])
-        picture = cv2.imdecode(file, cv2.IMREAD_COLOR)
-    return picture
+def _gaze(p) -> np.ndarray:
+    """Where the eyes look, of the head: half way back to the camera when the head is turned."""
+    right, down = p.gaze
+    return head.unit_rows(np.array([0.35 * right - 0.4 * p.yaw, -0.25 * down + 0.3 * p.pitch, 1.0]))
+
+
+def _dress(surface, p):
+    x, y, z = surface.place.T
+    edge = CLOTHES_BELOW - 0.25 * np.abs(x) + 0.35 * ramp(-0.3, 0.3, -z)
+    surface.mix((y < edge).astype(np.float32), linear(p.clothes), shine=0.0)
+
+
+def _comb(picture, depth, shell, who, view, light, canvas):
+    """Hair over what is there already; it lets through what lies behind its ends."""
+    m, n, _ = shell.points.shape
+    turn = np.broadcast_to(shell.turns[:, None], (m, n))
+    along = np.gradient(shell.points, axis=1)
+    values = np.concatenate(
+        [_sheet_normals(shell), head.unit_rows(along).reshape(-1, 3),
+         np.stack([shell.left.ravel(), shell.along.ravel(), turn.ravel()], 1), shell.vertices], 1
+    ).astype(np.float32)  # fmt: skip
+    xy, z = view.project(shell.vertices)
+    visible = rasterise(xy, z, hair.triangles(m, n), canvas, both_sides=True)
+    before = visible.depth > depth[visible.pixel] - 0.10
+    at = visible.interpolate(values)[before]
+    pixel = visible.pixel[before]
+    cover, tone = hair.strands(at[:, 6], at[:, 7], at[:, 8], who)
+    normal, tangent = camera.turn(at[:, :3], view.axes), camera.turn(at[:, 3:6], view.axes)
+    inside = normal[:, 2] < 0  # of the sheet, where little light gets
+    normal[inside] *= -1
+    colour = linear(hair.COLOURS[who.hair_colour]) * np.exp(0.42 * tone)[:, None]
+    reached = np.where(inside, 0.25, 1).astype(np.float32)
+    surface = Surface(
+        place=at[:, 9:],
+        colour=colour.astype(np.float32),
+        normal=normal,
+        shine=np.zeros(len(at), np.float32),
+        open=(0.75 + 0.2 * ramp(-0.6, 0.9, at[:, 10])) * reached,
+        lit=0.85 * reached,
+    )
+    # Strands gleam where they run across the light (after Kajiya and Kay 1989).
+    along_light = (tangent * light.halfway.astype(np.float32)).sum(1)
+    facing = np.clip((normal * light.towards.astype(np.float32)).sum(1), 0, 1)
+    gleam = (1 - np.minimum(along_light**2, 1)) ** 22 * (0.06 + 0.04 * tone).clip(0) * facing * ~inside
+    sent = light.on(surface, gleam.astype(np.float32))
+    picture[pixel] += cover[:, None] * (sent - picture[pixel])

@@ -1,214 +1,334 @@
-"""Hair and what else covers the head of a built-in face."""
+"""What is worn on the head: hair, hats, scarves. Each is a shell around the skull: a sheet of meridians from
+the crown down to where it ends.
+"""
+
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from labkit.drawn.canvas import CIRCLE, band, closed, moved, smooth
-from labkit.drawn.scene import MIRROR, across
+from labkit.drawn.head import load
+from labkit.drawn.surface import grain, linear, ramp, sampled
 
-# A style: hairline and outer edge of the right half, from the middle downwards, each as many points; then how
-# strands run: "up" from the hairline to the crown, "down" beside the face, or in "curls".
+COLOURS = {  # RGB; "bald" has the colour of what is left around the ears
+    "black": (30, 25, 24),
+    "blond": (205, 165, 100),
+    "brown": (88, 56, 36),
+    "grey": (172, 170, 168),
+    "bald": (96, 84, 76),
+}
+CENTRE = np.array([0.0, 0.42, -1.10], np.float32)  # of the skull
+TURNS = np.radians(np.linspace(-156, 156, 53))  # of the meridians: 0 front, positive right in the picture
+RISES = np.radians(np.linspace(90, -24, 20))  # of the points of the skull on each of them
+ROWS = 26  # points of a meridian of hair
+RADIAN = 1.28  # eye distances a radian along the skull
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A sheet of points.
+
+    Attributes:
+        points: float32 (M, N, 3), eye distances: M meridians from left to right, N points from the crown
+        down. left: float32 (M, N), how far it still is to the end of its meridian, eye distances.
+        along: float32 (M, N), how far it is from the crown.
+    """
+
+    points: np.ndarray
+    turns: np.ndarray
+    left: np.ndarray
+    along: np.ndarray
+
+    @property
+    def vertices(self) -> np.ndarray:
+        return self.points.reshape(-1, 3)
+
+
+@cache
+def triangles(m: int, n: int) -> np.ndarray:
+    """Triangles of a sheet of (m, n) points, seen from outside: int64 (T, 3)."""
+    first = np.arange(m * n).reshape(m, n)
+    a, b, c, d = first[:-1, :-1], first[:-1, 1:], first[1:, :-1], first[1:, 1:]
+    return np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([c, b, d], -1).reshape(-1, 3)])
+
+
+@cache
+def _skull_nodes():
+    """For each meridian and rise, the four vertices of the head that are nearest in direction, and their
+    shares: int (M, R, 4), float32 (M, R, 4)."""
+    head = load()
+    bone = np.flatnonzero(
+        (head.masks["ears"] < 0.3) & (head.mean[:, 1] > -0.6) & (head.normals(head.mean)[:, 2] > -9)
+    )
+    bone = bone[np.isin(bone, np.unique(head.triangles[head.part == 0]))]
+    towards = head.mean[bone] - CENTRE
+    distance = np.sqrt((towards**2).sum(1, keepdims=True))
+    bone, towards, distance = (
+        bone[distance[:, 0] > 0.9],
+        towards[distance[:, 0] > 0.9],
+        distance[distance[:, 0] > 0.9],
+    )
+    angles = (towards / distance) @ _directions().reshape(-1, 3).T.astype(np.float32)
+    nearest = np.argsort(-angles, axis=0)[:4]
+    apart = np.maximum(1 - np.take_along_axis(angles, nearest, 0), 1e-5)
+    shares = (1 / apart) / (1 / apart).sum(0)
+    shape = (4, len(TURNS), len(RISES))
+    return np.moveaxis(bone[nearest].reshape(shape), 0, -1), np.moveaxis(shares.reshape(shape), 0, -1).astype(
+        np.float32
+    )
+
+
+def _directions() -> np.ndarray:
+    turn, rise = TURNS[:, None], RISES[None]
+    return np.stack(
+        [np.sin(turn) * np.cos(rise), np.sin(rise) + 0 * turn, np.cos(turn) * np.cos(rise)], -1
+    ).astype(np.float32)
+
+
+def skull(vertices) -> np.ndarray:
+    """The skull of a person at each meridian and rise, float32 (M, R, 3)."""
+    nodes, shares = _skull_nodes()
+    distance = np.sqrt(((vertices - CENTRE) ** 2).sum(1))
+    return CENTRE + _directions() * (distance[nodes] * shares).sum(-1)[..., None]
+
+
+def shell(turns, bone, ends, thick, hang=None, flare=0.0) -> Shell:
+    """A sheet over the skull.
+
+    Args:
+        turns: float (M,), of the meridians, radians.
+        bone: the skull there, as `skull` gives it.
+        ends: float (M,), the rise in degrees where the skull part of each meridian ends.
+        thick: float (M, rows), how far above the skull each point lies.
+        hang: float (M,), how far it hangs down from there, eye distances.
+        flare: by how much it is wider at the end of what hangs.
+    """
+    hang = np.zeros(len(ends)) if hang is None else hang
+    over = np.radians(90 - ends) * RADIAN  # length on the skull
+    share = np.linspace(0, 1, np.shape(thick)[1])
+    along = share[None] * (over + hang)[:, None]
+    rise = np.radians(90) - np.minimum(along, over[:, None]) / RADIAN
+    where = np.clip((RISES[0] - rise) / (RISES[0] - RISES[1]), 0, len(RISES) - 1.001)
+    low = where.astype(int)
+    part = (where - low)[..., None]
+    rows_of = np.arange(len(ends))[:, None]
+    on = bone[rows_of, low] * (1 - part) + bone[rows_of, low + 1] * part
+    outward = on - CENTRE
+    outward[..., 1] *= 0.6
+    outward /= np.sqrt((outward**2).sum(-1, keepdims=True))
+    points = on + outward * np.asarray(thick)[..., None]
+    below = np.maximum(along - over[:, None], 0)
+    points[..., 1] -= below
+    wider = 1 + flare * below / np.maximum(hang[:, None], 1e-6)
+    points[..., 0] *= wider
+    points[..., 2] = CENTRE[2] + (points[..., 2] - CENTRE[2]) * wider
+    left = (1 - share)[None] * (over + hang)[:, None]
+    degrees = np.degrees(turns).astype(np.float32)
+    return Shell(points.astype(np.float32), degrees, left.astype(np.float32), along.astype(np.float32))
+
+
+# How high the front hairline lies (degrees of rise), thickness on top and at the sides, how far the sides
+# hang
+# down, how rough it is.
 STYLES = {
-    "short": (
-        ((0, -1.02), (0.45, -1.0), (0.78, -0.86), (0.93, -0.55), (1.0, -0.2), (1.04, 0.12)),
-        ((0, -1.90), (0.60, -1.76), (1.03, -1.32), (1.17, -0.7), (1.15, -0.2), (1.07, 0.14)),
-        "up",
-    ),
-    "fringe": (
-        ((0, -0.60), (0.45, -0.58), (0.80, -0.56), (0.98, -0.40), (1.0, 0.2), (0.97, 0.95)),
-        ((0, -2.0), (0.66, -1.84), (1.14, -1.36), (1.30, -0.65), (1.30, 0.2), (1.10, 1.05)),
-        "up",
-    ),
-    "parted": (
-        ((0, -1.08), (0.38, -0.98), (0.76, -0.76), (0.95, -0.40), (1.0, 0.0), (1.04, 0.3)),
-        ((0, -2.0), (0.66, -1.82), (1.10, -1.32), (1.24, -0.65), (1.20, 0.0), (1.08, 0.36)),
-        "down",
-    ),
-    "long": (
-        ((0, -1.08), (0.38, -0.92), (0.80, -0.55), (0.98, 0.1), (0.98, 1.0), (1.0, 2.7)),
-        ((0, -1.98), (0.70, -1.80), (1.20, -1.2), (1.36, -0.1), (1.42, 1.0), (1.55, 2.7)),
-        "down",
-    ),
-    "curly": (
-        ((0, -0.96), (0.42, -0.94), (0.78, -0.8), (0.95, -0.45), (1.02, 0.0), (1.04, 0.4)),
-        ((0, -2.15), (0.80, -1.95), (1.36, -1.4), (1.52, -0.6), (1.44, 0.1), (1.18, 0.5)),
-        "curls",
-    ),
-    "receding": (
-        ((0, -1.2), (0.35, -1.36), (0.70, -1.2), (0.92, -0.65), (1.0, -0.2), (1.04, 0.1)),
-        ((0, -1.80), (0.57, -1.67), (0.97, -1.26), (1.12, -0.68), (1.13, -0.15), (1.07, 0.12)),
-        "up",
-    ),
+    "short": {"front": 20, "top": 0.15, "sides": 0.07, "hang": 0.0, "rough": 0.25},
+    "receding": {"front": 32, "top": 0.07, "sides": 0.07, "hang": 0.0, "rough": 0.2},
+    "curly": {"front": 13, "top": 0.36, "sides": 0.30, "hang": 0.2, "rough": 0.35},
+    "fringe": {"front": 14, "top": 0.16, "sides": 0.26, "hang": 0.9, "rough": 0.15},
+    "parted": {"front": 16, "top": 0.18, "sides": 0.24, "hang": 0.75, "rough": 0.15},
+    "long": {"front": 16, "top": 0.16, "sides": 0.27, "hang": 2.3, "rough": 0.15},
 }
+TEMPLE, SIDEBURN, NAPE = 58, -8, -24  # degrees
 
 
-_CURVES = {name: (across(hairline), across(edge)) for name, (hairline, edge, _) in STYLES.items()}
+def hairline(turn, who) -> np.ndarray:
+    """The rise, in degrees, at which hair begins to grow at each turn (degrees, 0 in front)."""
+    style = STYLES[who.hair_style]
+    front = style["front"] + 14 * (who.hairline - 0.4)
+    recede = (11 if who.masculine > 0.5 else 4) + (16 if who.hair_style == "receding" else 0)
+    turn = np.abs(turn)
+    return np.interp(
+        turn,
+        [0, 22, 42, 56, 68, 80, 88, 108, 124, 156],
+        [front, front + 1, front + recede, front - 4, 4, SIDEBURN, SIDEBURN + 2, 4, NAPE, NAPE],
+    )
 
 
-def hair_edges(scene):
-    """Hairline and outer edge in pixels, left to right, with as many points each."""
-    who, view = scene.who, scene.view
-    run = STYLES[who.hair_style][2]
-    hairline, edge = (curve.copy() for curve in _CURVES[who.hair_style])
-    if run == "down":  # the parting is on one side
-        hairline[:, 0] += (0.3 if who.seed % 2 else -0.3) * np.maximum(0, 1 - np.abs(hairline[:, 0])) ** 1.5
-    if run == "curls":
-        edge = edge * (1 + scene.of_person(5).normal(0, 0.022, (len(edge), 1)))
-    if who.hair_top == "hat":  # pressed flat
-        edge[:, 0] *= 0.94
-    width = (who.face_width, 1)
-    return view.project(hairline * width, 0.03), view.outline(edge * width, -0.05)
+def hair(bone, who) -> tuple[Shell, ...]:
+    """The hair of a person, innermost first: what hangs beside the face, and the cap; () where none is to be
+    seen."""
+    if who.hair_top in ("bald", "scarf"):
+        return ()
+    style, random = STYLES[who.hair_style], np.random.default_rng([who.seed, 1])
+    turn = np.degrees(TURNS)
+    longer, opening = random.uniform(0.75, 1.3), random.uniform(54, 74)
+    full = random.uniform(0.7, 1.3) * (0.25 if who.hair_top == "hat" else 1.0)
+    share = np.linspace(0, 1, ROWS)[None]
+    sides = ramp(40, 85, np.abs(turn))[:, None] * ramp(0.25, 0.7, share)
+    thick = (style["top"] + (style["sides"] - style["top"]) * sides) * full
+    if who.hair_style == "parted":
+        part = 20 * random.choice([-1, 1])
+        thick = thick + (0.10 * ramp(0, 26, np.abs(turn - part)) - 0.09)[:, None] * ramp(0.95, 0.4, share)
+    lock_x, lock_y = np.broadcast_arrays(turn[:, None] * 0.9 + who.seed % 200, share * 30)
+    locks = sampled(grain("coarse"), lock_x.ravel(), lock_y.ravel()).reshape(thick.shape)
+    thick = thick * (1 + style["rough"] * locks.clip(-1.2, 1.2))
+    ends = hairline(turn, who)
+    if who.hair_style == "fringe":
+        low = random.uniform(-3, 7) + 4 * np.sin(turn / 9 + random.uniform(0, 6))
+        ends = np.where(np.abs(turn) < 62, np.minimum(ends, low), ends)
+    cap = shell(
+        TURNS, bone, ends, thick * (1 - 0.55 * ramp(0.55, 1.0, share)) + 0.025, np.full(len(turn), 0.05)
+    )
+    if style["hang"] < 0.3:
+        return (cap,)
+    flare = random.uniform(-0.06, 0.10)
+    return (
+        *(
+            _curtain(bone, side, opening, style["hang"] * longer, style["sides"] * full, flare)
+            for side in (-1, 1)
+        ),
+        cap,
+    )
 
 
-def hair_behind(scene, canvas):
-    """The hair behind head and neck, darker than the rest; a bald head and a scarf show none."""
-    if scene.who.hair_top in ("bald", "scarf"):
+def _curtain(bone, side, opening, hang, thick, flare) -> Shell:
+    """Long hair on one side of the face, from above the temple down."""
+    kept = np.flatnonzero(side * np.degrees(TURNS) >= opening - 6)
+    share = np.linspace(0, 1, ROWS)[None]
+    bulge = thick * (0.35 + 0.65 * ramp(0.0, 0.5, share)) + 0.03
+    n = len(kept)
+    sheet = shell(
+        TURNS[kept], bone[kept], np.full(n, -6.0), np.broadcast_to(bulge, (n, ROWS)), np.full(n, hang), flare
+    )
+    edge = (np.abs(np.degrees(TURNS[kept])) - (opening - 6)) * np.radians(
+        RADIAN
+    )  # to the side towards the face
+    return Shell(
+        sheet.points, sheet.turns, np.minimum(sheet.left, edge[:, None].astype(np.float32)), sheet.along
+    )
+
+
+def worn(bone, who) -> list[Shell]:
+    """The shells of a hat or a scarf."""
+    turn = np.degrees(TURNS)
+    if who.hair_top == "hat":
+        return _hat(bone, who, turn)
+    if who.hair_top == "scarf":
+        return _scarf(bone, who, turn)
+    return []
+
+
+def _hat(bone, who, turn):
+    random = np.random.default_rng([who.seed, 2])
+    rim = random.uniform(5, 13)
+    slope = {"beanie": 14, "cap": 8, "brim": 6}[who.hat]
+    ends = rim + (-slope) * ramp(30, 150, np.abs(turn))
+    share = np.linspace(0, 1, 26)[None]
+    high = {"beanie": 0.22, "cap": 0.2, "brim": 0.38}[who.hat] * random.uniform(0.85, 1.25)
+    thick = np.broadcast_to(0.17 + high * ramp(0.95, 0.15, share), (len(turn), 26)).copy()
+    if who.hat == "beanie":
+        thick += 0.05 * ramp(0.80, 0.84, share)  # the fold
+    crown = shell(TURNS, bone, ends, thick)
+    if who.hat == "beanie":
+        return [crown]
+    # The brim: from the lower edge of the crown outward, all around or in front only.
+    edge = crown.points[:, -1]
+    outward = edge - CENTRE
+    outward[:, 1] = 0
+    outward /= np.sqrt((outward**2).sum(1, keepdims=True))
+    wide = 0.75 * ramp(75, 30, np.abs(turn)) if who.hat == "cap" else np.full(len(turn), 0.55)
+    out = np.linspace(0, 1, 6)[None, :, None]
+    points = edge[:, None] + outward[:, None] * (out * wide[:, None, None])
+    droop = 0.16 if who.hat == "brim" else 0.24
+    points[..., 1] -= (
+        droop * (out[..., 0] * wide[:, None]) * (1.0 if who.hat == "cap" else np.sin(out[..., 0] * 3))
+    )
+    flat = np.zeros(points.shape[:2], np.float32)
+    return [crown, Shell(points.astype(np.float32), crown.turns, flat + 1, flat)]
+
+
+def _scarf(bone, who, turn):
+    random = np.random.default_rng([who.seed, 2])
+    opening = random.uniform(47, 55)
+    beside = ramp(opening - 14, opening + 10, np.abs(turn))
+    ends = 13 + random.uniform(-4, 5) + (-24 - 13) * beside
+    share = np.linspace(0, 1, 30)[None]
+    folds = 0.02 * np.sin(turn[:, None] / 6 + 5 * share + who.seed % 9)
+    thick = 0.13 + 0.05 * ramp(0.9, 0.4, share) + folds * ramp(0.3, 0.8, share)
+    hood = shell(TURNS, bone, ends, thick, 2.2 * beside)
+    points = hood.points.copy()
+    # Below the cheeks it closes towards the chin.
+    closing = ramp(-0.3, -1.35, points[..., 1]) * ramp(115, 40, np.abs(turn))[:, None]
+    points[..., 0] *= 1 - 0.50 * closing
+    around = np.radians(np.linspace(-125, 125, len(turn)))[:, None]
+    down = np.linspace(0, 1, 10)[None]
+    radius = 0.86 + 0.75 * down**1.4 + 0.05 * np.sin(9 * around + 6 * down)
+    neck = np.stack([radius * np.sin(around), -1.56 - 1.6 * down + 0.30 * np.abs(np.sin(around)) + 0 * around,
+                     -0.95 + radius * 0.98 * np.cos(around)], -1)  # fmt: skip
+    flat = np.ones(neck.shape[:2], np.float32)
+    return [
+        Shell(points, hood.turns, hood.left, hood.along),
+        Shell(neck.astype(np.float32), hood.turns, flat, flat * down.astype(np.float32)),
+    ]
+
+
+def strands(left, along, turn, who):
+    """How much of each pixel hair covers, and its light and dark strands.
+
+    Args:
+        left, along: float32 (P,), as in `Shell`.
+        turn: float32 (P,), of the meridian, degrees.
+    Returns:
+        float32 (P,) 0 to 1, and float32 (P,) about -2 to 2.
+    """
+    curly = who.hair_style == "curly"
+    across, down = (2.6, 26) if curly else (3.4, 5)
+    if who.hair_style in ("short", "receding"):
+        across, down = 3.0, 12
+    fine = sampled(grain("fine"), turn * across + who.seed % 91, along * down)
+    locks = sampled(grain("coarse"), turn * 0.8 + who.seed % 57, along * (9 if curly else 2.5) + 3)
+    ragged = 0.22 if who.hair_style != "fringe" else 0.1
+    cover = ramp(-0.02, ragged, left + 0.07 * fine + 0.05 * locks - 0.01)
+    return cover, 0.75 * fine + 0.45 * locks
+
+
+def rise_and_turn(place):
+    """Rise and turn, in degrees, of places on the mean head, float32 (P,) each."""
+    x, y, z = (place - CENTRE).T
+    flat = np.sqrt(x * x + z * z)
+    return np.degrees(np.arctan2(y, flat)), np.degrees(np.arctan2(x, z))
+
+
+def roots(surface, who):
+    """The hair's roots on the scalp, and the shadow that hair or hat throws on the forehead."""
+    rise, turn = rise_and_turn(surface.place)
+    scalp = (surface.place[:, 1] > -0.35) & (surface.place[:, 2] < 0.35)
+    colour = linear(COLOURS[who.hair_colour])
+    if who.hair_top == "bald":
+        shaved = ramp(-4, 8, rise - hairline(turn, who)) * scalp * 0.16
+        surface.mix(shaved.astype(np.float32), colour)
         return
-    canvas.paint(hair_edges(scene)[1], scene.hair * 0.5, blur=0.02 * scene.unit)
+    if who.hair_top == "scarf":  # it clings to cheeks and neck that stand out of it
+        beside, below = ramp(45, 49, np.abs(turn)), ramp(-1.68, -1.74, surface.place[:, 1])
+        surface.mix(np.maximum(beside, below), cloth(surface.place, who), shine=0.0)
+    above = rise - hairline(turn, who)
+    if who.hair_top == "hair":
+        surface.mix((0.85 * ramp(0, 7, above) * scalp).astype(np.float32), colour * 0.8, shine=0.02)
+    shadow = 1 - 0.35 * ramp(-13, 1, above if who.hair_top == "hair" else rise - 8) * scalp
+    surface.open *= shadow
+    surface.lit *= shadow
 
 
-def hair(scene, canvas):
-    """Hair in the person's style, shaded and with strands, or what is left of it around a bald head."""
-    if scene.who.hair_top == "bald":
-        shaved_sides(scene, canvas)
-    if scene.who.hair_top in ("bald", "scarf"):
-        return
-    unit = scene.unit
-    hairline, edge = hair_edges(scene)
-    shape = band(hairline, edge)
-    canvas.multiply(band(hairline, moved(hairline, 0, 0.10 * unit)), 0.74, 0.06 * unit)
-    inside = canvas.mask(shape, 0.012 * unit)
-    canvas.paint(None, scene.hair, clip=inside)
-    strands(scene, canvas, hairline, edge, inside)
-    canvas.darken_rim(inside, 0.5, 0.07 * unit)
-    light = scene.light * 0.3 * unit
-    middle = 0.5 * (hairline + edge)[8:-8] + light
-    sheen = band(moved(middle, 0, -0.08 * unit), moved(middle, 0, 0.08 * unit))
-    canvas.paint(sheen, scene.hair * 1.25 + 28, 0.32, 0.09 * unit, clip=inside)
-
-
-def strands(scene, canvas, hairline, edge, inside):
-    """Lines along the hair, half of them lighter, half of them darker than it."""
-    unit, run = scene.unit, STYLES[scene.who.hair_style][2]
-    lines = STRANDS[run](scene.of_person(2), hairline, edge, unit)
-    half = len(lines) // 2
-    canvas.multiply(lines[:half], 0.70, 0.010 * unit, 0.030 * unit, clip=inside)
-    canvas.paint(lines[half:], scene.hair * 1.25 + 12, 0.5, 0.010 * unit, 0.024 * unit, clip=inside)
-
-
-def _up(random, hairline, edge, unit, n=56):
-    part = random.uniform(0, 1, n)
-    index = np.linspace(0, 1, len(hairline))
-    foot = np.stack([np.interp(part, index, hairline[:, k]) for k in (0, 1)], 1)
-    tip = np.stack([np.interp(0.5 + (part - 0.5) * 0.62, index, edge[:, k]) for k in (0, 1)], 1)
-    bend = 0.5 * (foot + tip) + random.normal(0, 0.035, (n, 2)) * unit + 0.12 * (foot - foot.mean(0)) * (1, 0)
-    return smooth(np.stack([foot, bend, tip], 1))
-
-
-def _down(random, hairline, edge, unit, n=56):
-    depth = random.uniform(0.02, 0.98, (n, 1, 1))
-    middle = len(hairline) // 2
-    inner = np.stack([hairline[middle::-1], hairline[middle:]])
-    outer = np.stack([edge[middle::-1], edge[middle:]])
-    side = random.integers(0, 2, n)
-    lines = (1 - depth) * inner[side] + depth * outer[side]
-    return lines + random.normal(0, 0.02, (n, 1, 2)) * unit
-
-
-# A curl, open towards each side.
-ARCS = np.stack([np.roll(CIRCLE, k, axis=0)[:11] for k in range(len(CIRCLE))])
-
-
-def _curls(random, hairline, edge, unit, n=80):
-    depth, index = random.uniform(0, 1, (n, 1)), random.integers(0, len(hairline), n)
-    centres = (1 - depth) * hairline[index] + depth * edge[index] + random.normal(0, 0.04, (n, 2)) * unit
-    arcs = ARCS[random.integers(0, len(ARCS), n)]
-    return centres[:, None] + arcs * random.uniform(0.05, 0.11, (n, 1, 1)) * unit
-
-
-STRANDS = {"up": _up, "down": _down, "curls": _curls}
-
-
-def shaved_sides(scene, canvas):
-    """What is left of the hair beside a bald head."""
-    patch = smooth([(0.99, -0.62), (1.10, -0.70), (1.13, -0.2), (1.06, 0.12), (1.0, -0.2)], closed=True)
-    sides = [scene.view.outline(patch * (side * scene.who.face_width, 1), -0.1) for side in (1, -1)]
-    canvas.paint(sides, scene.hair, 0.4, 0.05 * scene.unit)
-
-
-# Hats and scarves: lower edge, then the crown, right halves from the middle
-
-CROWNS = {
-    "beanie": (
-        ((0, -0.80), (0.6, -0.74), (1.13, -0.52)),
-        ((0, -2.12), (0.8, -1.9), (1.2, -1.2), (1.2, -0.55)),
-    ),
-    "cap": (
-        ((0, -0.86), (0.6, -0.80), (1.13, -0.56)),
-        ((0, -2.0), (0.8, -1.82), (1.17, -1.2), (1.17, -0.58)),
-    ),
-    "brim": (
-        ((0, -0.84), (0.6, -0.84), (1.10, -0.80)),
-        ((0, -2.2), (0.75, -2.25), (1.02, -1.6), (1.12, -0.82)),
-    ),
-}
-BRIMS = {
-    "cap": (((0, -0.90), (0.55, -0.86), (1.0, -0.66)), ((0, -0.50), (0.55, -0.52), (1.02, -0.62))),
-    "brim": (((0, -0.92), (0.9, -0.94), (1.75, -1.0)), ((0, -0.60), (0.9, -0.66), (1.78, -0.96))),
-}
-
-
-def hat(scene, canvas):
-    """A beanie, cap or hat with a brim, where it is what covers the head."""
-    if scene.who.hair_top != "hat":
-        return
-    kind, unit, width = scene.who.hat, scene.unit, (scene.who.face_width, 1)
-    colour, project = np.array(scene.who.hat_colour, float), scene.view.project
-    edge, crown = (across(half) * width for half in CROWNS[kind])
-    lower = project(edge, 0.1)
-    shape = np.concatenate([lower, scene.view.outline(crown)[::-1]])
-    canvas.multiply(band(lower, moved(lower, 0, 0.2 * unit)), 0.55, 0.09 * unit)
-    inside = canvas.mask(shape, 0.01 * unit)
-    canvas.paint(None, colour, clip=inside)
-    light = scene.light * unit
-    canvas.darken_rim(inside, 0.5, 0.16 * unit)
-    bright = lower.mean(0) + (0, -0.6 * unit) + 0.4 * light
-    spot = moved(0.35 * CIRCLE * unit * (1.6, 1), *bright)
-    canvas.paint(spot, colour * 1.15 + 30, 0.4, 0.18 * unit, clip=inside)
-    if kind == "beanie":
-        fold = moved(lower, 0, -0.32 * unit)
-        canvas.paint(band(lower, fold), colour * 0.86 + 8, 1, 0.01 * unit)
-        canvas.multiply(np.stack([lower, fold], 1), 0.78, 0.012 * unit, 0.03 * unit)
+def cloth(place, who):
+    """The colour of a hat or scarf: float32 (P, 3)."""
+    x, y, z = place.T
+    turn = np.degrees(np.arctan2(x, z - CENTRE[2]))
+    if who.hair_top == "hat" and who.hat == "beanie":
+        weave = 0.16 * np.sin(turn * 1.1) + 0.06 * sampled(grain("fine"), turn * 4, y * 60)
     else:
-        upper_rim, lower_rim = (across(half) * width for half in BRIMS[kind])
-        canvas.multiply(moved(lower, 0, -0.12 * unit), 0.6, 0.02 * unit, 0.16 * unit, clip=inside)
-        rim = band(project(upper_rim, 0.3), project(lower_rim, 0.45))
-        canvas.multiply(moved(rim, 0, 0.08 * unit), 0.7, 0.08 * unit)
-        canvas.paint(rim, colour * 0.72, 1, 0.008 * unit)
-        canvas.paint(project(lower_rim, 0.45), colour * 1.1 + 15, 0.6, 0.012 * unit, 0.03 * unit)
-
-
-# A scarf: the edge of its opening, then its outer edge.
-SCARF = (
-    ((0, -0.86), (0.55, -0.78), (0.92, -0.38), (1.0, 0.15),
-     (0.96, 0.75), (0.80, 1.25), (0.48, 1.62), (0, 1.76)),
-    ((0, -2.0), (0.75, -1.82), (1.2, -1.2), (1.36, -0.3),
-     (1.34, 0.8), (1.3, 1.6), (1.6, 2.6), (0, 3.2)),
-)  # fmt: skip
-
-
-def scarf(scene, canvas):
-    """A scarf around head and neck, where it is what covers the head."""
-    if scene.who.hair_top != "scarf":
-        return
-    colour, unit, width = np.array(scene.who.hat_colour, float), scene.unit, (scene.who.face_width, 1)
-    inner, outer = (smooth(half) for half in SCARF)
-    inner[:, 1] += np.clip(inner[:, 1] / 1.8, 0, 1) * (scene.right["chin"][1] - 1.8)  # gives way to the jaw
-    hole, edge = (np.concatenate([half, half[-2:0:-1] * MIRROR]) * width for half in (inner, outer))
-    hole, edge = scene.view.project(hole, -0.05), scene.view.outline(edge)
-    canvas.multiply(closed(hole), 0.66, 0.05 * unit, 0.10 * unit)
-    cloth = canvas.mask([edge, hole], 0.008 * unit)
-    canvas.paint(None, colour, clip=cloth)
-    middle, light = hole.mean(0), scene.light
-    for grow, factor in ((1.08, 0.72), (1.20, 1.16), (1.34, 0.80), (1.5, 1.12)):
-        fold = closed(middle + (hole - middle) * grow + 0.05 * light * unit)
-        canvas.multiply(fold, factor, 0.03 * unit, 0.06 * unit, clip=cloth)
+        weave = 0.06 * sampled(grain("blotches"), turn * 2 + 40, y * 40) + 0.05 * sampled(
+            grain("coarse"), turn, y * 9
+        )
+    if who.seed % 3 == 0:  # a pattern
+        weave = weave + 0.28 * (np.sin(turn * 0.35 + 3 * y) * np.sin(y * 11 + who.seed % 5) > 0.55)
+    return linear(who.hat_colour) * (1 + weave)[:, None].astype(np.float32)

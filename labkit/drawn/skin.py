@@ -1,140 +1,213 @@
-"""The skin of a built-in face as a landscape that light falls on.
+"""Skin: its tone, what age, blood, sun and make-up add, furrows, brows, lips, beard.
 
-Bumps, furrows, blush, shading, pores, freckles.
+Everything is a function of the place on the mean head, in eye distances, y up, so that it moves with the
+face.
 """
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
 
-from labkit.drawn.anatomy import BULGES, FURROWS, LANDMARKS, RELIEF, strength
-from labkit.drawn.canvas import CIRCLE, draw_lines, smooth, soften
+from labkit.drawn.surface import Surface, grain, linear, ramp, sampled, spot
+
+TONES = (
+    (247, 214, 190), (240, 199, 169), (224, 174, 138), (194, 140, 102), (158, 108, 78), (122, 82, 58),
+    (94, 62, 48),
+)  # fmt: skip
+LIPSTICKS = ((170, 40, 50), (190, 80, 90), (120, 30, 45), (200, 95, 85))
+SHADOWS = ((120, 80, 70), (90, 80, 110), (110, 70, 90))  # of the eyes
+
+# Furrows: points of the right half (x, y), depth at rest, and what wrinkles and each action unit add.
+FURROWS = (
+    (((0.27, -0.58), (0.40, -0.72), (0.50, -0.90), (0.53, -1.05)), 0.08,  # nasolabial
+     {"AU12": 0.7, "AU6": 0.2, "AU11": 0.35, "AU10": 0.4, "AU9": 0.25, "AU20": 0.2, "wrinkles": 0.45}),
+    (((0.28, -0.54), (0.33, -0.58), (0.39, -0.66), (0.45, -0.79)), 0.0,
+     {"AU11": 1.0, "AU9": 0.35, "AU10": 0.25}),
+    (((0.42, -1.13), (0.44, -1.20), (0.45, -1.26), (0.45, -1.34)), 0.0,
+     {"AU15": 0.5, "AU17": 0.12, "wrinkles": 0.35}),
+    (((0.34, -0.16), (0.46, -0.21), (0.58, -0.21), (0.70, -0.17)), 0.05,  # below the eye
+     {"AU6": 0.55, "AU7": 0.35, "AU12": 0.1, "wrinkles": 0.5}),
+    (((0.80, 0.02), (0.87, 0.05), (0.94, 0.09), (1.00, 0.14)), 0.0, {"AU6": 0.65, "wrinkles": 0.5}),
+    (((0.81, -0.04), (0.88, -0.05), (0.95, -0.05), (1.02, -0.05)), 0.0, {"AU6": 0.7, "wrinkles": 0.55}),
+    (((0.79, -0.10), (0.86, -0.13), (0.92, -0.17), (0.98, -0.22)), 0.0, {"AU6": 0.6, "wrinkles": 0.4}),
+    (((0.08, 0.43), (0.095, 0.34), (0.09, 0.25), (0.07, 0.15)), 0.0,
+     {"AU4": 0.75, "AU9": 0.25, "wrinkles": 0.3}),
+    (((0.00, 0.55), (0.25, 0.58), (0.50, 0.58), (0.72, 0.52)), 0.0,
+     {"AU1": 0.4, "AU2": 0.4, "wrinkles": 0.6}),
+    (((0.00, 0.68), (0.25, 0.71), (0.50, 0.71), (0.70, 0.67)), 0.0,
+     {"AU1": 0.4, "AU2": 0.4, "wrinkles": 0.65}),
+    (((0.00, 0.82), (0.20, 0.85), (0.40, 0.85), (0.58, 0.82)), 0.0,
+     {"AU1": 0.25, "AU2": 0.25, "wrinkles": 0.5}),
+    (((0.03, -0.03), (0.08, -0.05), (0.12, -0.09), (0.15, -0.15)), 0.0, {"AU9": 0.8}),
+    (((0.02, -0.13), (0.08, -0.16), (0.12, -0.20), (0.15, -0.26)), 0.0, {"AU9": 0.7}),
+    (((0.00, -1.30), (0.10, -1.29), (0.19, -1.32), (0.26, -1.38)), 0.05,
+     {"AU17": 0.8, "AU24": 0.15, "wrinkles": 0.1}),
+    (((0.60, -0.70), (0.67, -0.82), (0.70, -0.97), (0.69, -1.11)), 0.0, {"AU12": 0.12, "wrinkles": 0.25}),
+    (((0.46, -0.93), (0.495, -0.99), (0.50, -1.05), (0.465, -1.12)), 0.0, {"AU14": 1.0}),  # dimple
+    (((0.385, -0.96), (0.41, -1.00), (0.41, -1.04), (0.385, -1.08)), 0.0, {"AU23": 0.6, "AU24": 0.7}),
+    (((0.05, -0.86), (0.055, -0.80), (0.05, -0.74), (0.045, -0.70)), 0.12, {}),  # philtrum
+)  # fmt: skip
+PLANE, FINE = (-1.3, 1.3, -1.95, 1.3), 64  # what the maps of furrows cover, and their pixels an eye distance
+
+# Middle line of a brow, its half thickness, and what grows where: over |x|.
+BROW_X = (0.0, 0.13, 0.17, 0.32, 0.55, 0.72, 0.85, 0.96)
+BROW_Y = (0.235, 0.24, 0.252, 0.290, 0.330, 0.320, 0.240, 0.16)
+BROW_THICK = (0.0, 0.0, 0.046, 0.060, 0.052, 0.040, 0.024, 0.0)
 
 
-def _table(rows):
-    """Rows of RELIEF or BULGES as an array; those on the middle line count half, because they stand in both
-    halves of the face."""
-    table = np.array(rows)
-    table[:, 4:] *= np.where(table[:, :1] == 0, 0.5, 1.0)
-    return table
+def tone(skin: float) -> np.ndarray:
+    """The colour of skin 0 (very light) to 1 (very dark), linear RGB."""
+    steps = np.arange(len(TONES))
+    tones = linear(TONES) * np.array([1.0, 0.86, 0.90], np.float32)  # as photographs show them
+    return np.array([np.interp(skin * steps[-1], steps, tones[:, k]) for k in range(3)], np.float32)
 
 
-_RELIEF, _BULGES = _table(RELIEF), {name: _table(rows) for name, rows in BULGES.items()}
-
-
-def landscape(scene):
-    """Height in pixels, darkness and blush of the face: three float32 (size, size)."""
-    units = [strength(scene.parameters, side) for side in (1, -1)]
-    rows = [_RELIEF, _RELIEF * (-1, 1, 1, 1, 1, 1, 1)]
-    for side, amounts in zip((1, -1), units):
-        for name, amount in amounts.items():
-            if name in _BULGES:
-                rows.append(_BULGES[name] * (side, 1, 1, 1, amount, amount, amount))
-    height, darkness, blush = hills(np.concatenate(rows), scene)
-    lines = furrows(scene, units)
-    return scene.unit * (height - 0.035 * lines), darkness + 0.36 * lines, blush
-
-
-def hills(rows, scene):
-    """Sums of axis-aligned Gaussians.
-
-    Each is the product of one curve in x and one in y, so that a matrix product adds them all.
+def paint(surface: Surface, lips, mouth, who, units: dict, axes, hair_colour, depth: float = 1.0):
+    """Paint skin.
 
     Args:
-        rows: float (K, 4 + A): x, y, standard deviations in x and y, then A amplitudes.
-
-    Returns:
-        A arrays float32 (size, size).
+        surface: its pixels.
+        lips, mouth: float32 (P,), how much of a pixel is lip, or the inside of the mouth.
+        who: an `Identity`.
+        units: intensity of each action unit.
+        axes: float (2, 3), where x and y of the head point in the picture.
+        hair_colour: linear RGB.
+        depth: of the furrows, a factor.
     """
-    centres = scene.view.project(rows[:, :2])
-    deviations = rows[:, 2:4] * scene.unit * np.maximum(scene.view.cos, 0.5)
-    # Hills are smooth: a large picture enlarges them, and the products stay too small to start threads.
-    coarse = min(scene.size, 96)
-    pixels = (np.arange(coarse, dtype=np.float32) + 0.5) * (scene.size / coarse) - 0.5
-    offsets = ((pixels - centres[:, :, None]) / deviations[:, :, None]).astype(np.float32)  # (K, 2, coarse)
-    # The limit because arithmetic on denormal numbers is slow.
-    curves = np.exp(-0.5 * np.minimum(offsets * offsets, 40))
-    along_x, along_y = curves[:, 0], curves[:, 1]
-    amplitudes = rows[:, 4:].T.astype(np.float32)
-    sums = [(along_y * amplitude[:, None]).T @ along_x for amplitude in amplitudes]
-    return sums if coarse == scene.size else [_enlarged(total, scene.size) for total in sums]
+    x, y, z = surface.place.T
+    across, front = np.abs(x), z > -0.75
+    shift = who.seed % 97
+    blotches = sampled(grain("blotches"), x * 40 + 128 + shift, y * 40 + 128)
+    flesh = tone(who.skin)
+    surface.colour[:] = flesh * (1 + (0.035 + 0.05 * who.age) * blotches)[:, None]
+    surface.shine[:] = 0.04 + 0.22 * who.gloss
+    red = spot(across, y, (0.62, -0.40), (0.28, 0.21)) + 0.9 * spot(x, y, (0, -0.52), (0.16, 0.13))
+    red += 0.25 * spot(x, y, (0, -1.45), (0.3, 0.15)) + 0.3 * spot(across, y, (0.95, -0.35), (0.2, 0.3))
+    surface.colour *= 1 - (who.blush * (red * front))[:, None] * np.array([0.03, 0.30, 0.26], np.float32)
+    sockets = spot(across, y, (0.46, -0.17), (0.20, 0.075)) * (0.10 + 0.16 * max(who.age, 0))
+    surface.colour *= 1 - sockets[:, None] * np.array([0.8, 1, 0.85], np.float32)
+    if who.freckles:
+        dots = ramp(0.75, 1.4, sampled(grain("fine"), x * 62 + 128 + shift, y * 62 + 128))
+        dots *= spot(x, y, (0, -0.33), (0.8, 0.42)) * (0.95 * who.freckles) * front
+        surface.colour *= 1 - dots[:, None] * np.array([0.42, 0.58, 0.66], np.float32)
+    if who.age > 0.6:
+        dots = ramp(1.5, 2.0, sampled(grain("blotches"), x * 75 + shift, y * 75)) * (who.age - 0.6) * front
+        surface.colour *= 1 - dots[:, None] * np.array([0.35, 0.5, 0.55], np.float32)
+    if who.eye_shadow:
+        lid = spot(across, y, (0.52, 0.14), (0.26, 0.085)) * (0.75 * who.eye_shadow) * front
+        surface.mix(lid, linear(SHADOWS[who.seed % len(SHADOWS)]) * (0.5 + flesh))
+    pores = sampled(grain("fine"), x * 150 + 31, y * 150 + 77) * front
+    surface.colour *= 1 + (0.02 * pores)[:, None]
+    surface.normal[:, :2] += (0.03 * pores + 0.03 * blotches * front)[:, None]
+    if depth > 0:
+        furrows(surface, who, units, axes, front, depth)
+    if who.beard != "none":
+        beard(surface, across, y, z, who, lips, blotches, hair_colour)
+    _lips(surface, lips * front, who, flesh)
+    brows(surface, across, y, front, who, hair_colour)
+    inside = ramp(0.3, 0.8, mouth)
+    surface.mix(inside, np.array([0.035, 0.008, 0.008], np.float32), shine=0.05)
+    surface.open *= 1 - 0.8 * inside
+    surface.lit *= 1 - 0.8 * inside
 
 
-def _enlarged(field, size):
-    """A smooth field at a larger size, its slopes smooth too, for light shows every kink."""
-    return soften(cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC), 1.2 * size / len(field))
+def _lips(surface, lips, who, flesh):
+    amount = ramp(0.35, 0.75, lips)
+    bare = flesh * np.array([0.84, 0.48, 0.46], np.float32)
+    stick = linear(LIPSTICKS[who.seed % len(LIPSTICKS)])
+    share = np.float32(0.75 * who.lip_colour)
+    surface.mix(amount, bare * (1 - share) + stick * share)
+    surface.shine *= 1 + (0.8 + who.lip_colour) * amount
 
 
-_FURROW_POINTS = np.array([row[0] for row in FURROWS])
-_FOLLOWING = np.linspace(0.15, 1, 4)[:, None]  # a furrow's near end stays, its far end goes with the landmark
+def brows(surface, across, y, front, who, hair_colour):
+    """Hair of the brows: strokes that lean outward."""
+    middle, thick = np.interp(across, BROW_X, BROW_Y), np.interp(across, BROW_X, BROW_THICK)
+    thick = thick * who.brow_thickness + 1e-4
+    away = (y - middle) / thick
+    strokes = sampled(grain("fine"), across * 110 - away * 9 + who.seed % 50, away * 5 + 90)
+    amount = (1 - ramp(0.45, 1.25, np.abs(away) + 0.16 * strokes)) * front * (across > 0.12) * (across < 0.95)
+    amount = (amount * np.clip(0.72 + 0.18 * who.brow_thickness + 0.12 * strokes, 0, 0.92)).astype(np.float32)
+    dark = hair_colour * np.float32(min(0.55, 0.11 / hair_colour.mean()))
+    surface.mix(amount, dark * np.exp(0.25 * strokes)[:, None].astype(np.float32), shine=0.03)
 
 
-def furrows(scene, units):
-    """Depth of all furrows, float32 (size, size), 0 to about 1."""
-    mask = np.zeros((scene.size, scene.size), np.uint8)
-    for (side, marks), amounts in zip(scene.halves(), units):
-        depths, moves = [], []
-        for _, landmark, rest, causes in FURROWS:
-            depths.append(rest + sum(amounts.get(name, 0) * part for name, part in causes.items()))
-            moves.append(marks[landmark] - LANDMARKS[landmark])
-        depths, moves = np.array(depths), np.array(moves)
-        shown = depths > 0.04
-        curves = smooth(_FURROW_POINTS[shown] + _FOLLOWING * moves[shown, None]) * (side, 1)
-        draw_lines(mask, scene.view.project(curves), 255 * np.minimum(depths[shown], 0.8), 0.035 * scene.unit)
-    return np.multiply(soften(mask, 0.028 * scene.unit), np.float32(1.5 / 255), dtype=np.float32)
+def beard(surface, across, y, z, who, lips, blotches, hair_colour):
+    """Stubble, moustache, goatee or full beard."""
+    cheek = -0.60 + 0.42 * ramp(0.50, 1.05, across)  # above it nothing grows
+    jaw = ramp(0.0, 0.22, cheek - y) * ramp(-2.05, -1.7, y)
+    clean = spot(across, y, (0.58, -0.60), (0.27, 0.22))
+    top = -0.735 - 0.10 * across - 0.55 * np.maximum(across - 0.22, 0)
+    bottom = -0.895 - 0.12 * across - 0.62 * np.maximum(across - 0.24, 0)
+    lip = ramp(-0.04, 0.04, top - y) * ramp(-0.05, 0.0, y - bottom) * ramp(0.50, 0.36, across)
+    lip *= 1 - 0.3 * spot(across, y, (0, -0.78), (0.04, 0.2))  # the philtrum
+    chin = np.exp(-(((y + 1.47) / 0.28) ** 4) - (across / 0.34) ** 4)
+    sides = np.exp(-(((across - 0.43) / 0.085) ** 4) - ((y + 1.15) / 0.25) ** 4)
+    amount = {
+        "stubble": 0.45 * np.maximum(jaw * (1 - 0.8 * clean), lip),
+        "moustache": 0.95 * lip,
+        "goatee": 0.92 * np.maximum(np.maximum(lip, chin), sides),
+        "full": 0.95 * np.maximum(jaw * (1 - clean), lip),
+    }[who.beard]
+    strands = sampled(grain("fine"), across * 95 + 40, y * 42 + who.seed % 60)
+    amount = np.clip(amount * (1 + 0.10 * blotches + 0.16 * strands), 0, 0.97) * (z > -1.2)
+    amount = (amount * (1 - ramp(0.25, 0.7, lips))).astype(np.float32)
+    shade = np.exp(0.18 * strands).astype(np.float32)[:, None]
+    surface.mix(amount, (hair_colour * 0.85 + 0.1 * linear((60, 45, 36))) * shade, shine=0.05)
+    if who.beard == "full":
+        surface.normal[:, :2] += (0.15 * amount * strands)[:, None]
 
 
-def lighting(scene, height, darkness):
-    """How bright the skin is (float32 (size, size), about 1) and how much it shines (0 to about 0.1)."""
-    p, view = scene.parameters, scene.view
-    right = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
-    down = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    middle = view.outline(np.array([[0.0, 0.1]]), depth=0.25)[0]
-    pixels = np.arange(scene.size, dtype=np.float32)
-    across = (pixels - np.float32(middle[0])) / np.float32(scene.unit * 1.1)
-    along = (pixels - np.float32(middle[1])) / np.float32(scene.unit * 1.9)
-    right -= 0.28 * across + 0.85 * across**3  # the head itself, round as an egg
-    down -= (0.20 * along + 0.45 * along**3)[:, None]
-    x, y = (np.float32(v) for v in p.light)
-    toward = np.sqrt(max(0.05, 1 - p.light[0] ** 2 - p.light[1] ** 2)).astype(np.float32)
-    length = 1 / np.sqrt(1 + right * right + down * down)
-    facing = (toward - x * right - y * down) * length
-    directed = (p.contrast / max(0.62, toward)) * np.maximum(facing, -0.15)
-    shade = (1 - p.contrast) + directed + 0.1 * (length - 1)
-    shade = np.clip(shade, 0.14, 1.35) * np.clip(1 - darkness, 0.25, 1.3)
-    shine = np.maximum((facing + length) / np.sqrt(2 + 2 * toward), 0.05)
-    for _ in range(4):  # to the power of 16
-        shine = shine * shine
-    return shade.astype(np.float32), shine.astype(np.float32) * np.float32(0.07 * p.contrast + 0.02)
+@cache
+def furrow_maps() -> dict[str, np.ndarray]:
+    """How deep each furrow is at rest, with wrinkles, and with each action unit: name -> float32 (H, W)."""
+    left, right, low, high = PLANE
+    width, height = int((right - left) * FINE), int((high - low) * FINE)
+    maps: dict = {}
+    for points, at_rest, adds in FURROWS:
+        line = np.zeros((2 * height, 2 * width), np.uint8)
+        for side in (1, -1):
+            curve = _curve(np.array(points)) * (side, 1)
+            pixels = np.stack([curve[:, 0] - left, high - curve[:, 1]], 1) * (2 * FINE)
+            cv2.polylines(line, [np.rint(pixels).astype(np.int32)], False, 255, 4, cv2.LINE_AA)
+        soft = cv2.resize(line, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+        soft = cv2.GaussianBlur(soft, (0, 0), 0.034 * FINE)
+        soft /= soft.max()
+        for name, depth in {"rest": at_rest, **adds}.items():
+            if depth:
+                maps[name] = maps.get(name, 0) + np.float32(depth) * soft
+    return maps
 
 
-@lru_cache(maxsize=1)
-def _grain():
-    """Two tiles of noise, float32 (256, 256), deviation about 1: blotches and pores. Each face shows another
-    part of them."""
-    pores = np.random.default_rng(0).standard_normal((256, 256), np.float32)
-    blotches = cv2.GaussianBlur(pores, (0, 0), 3)
-    return blotches / blotches.std(), pores
+def _curve(points, steps=6):
+    """A Catmull-Rom curve through points (n, 2)."""
+    padded = np.concatenate([points[:1], points, points[-1:]])
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    pieces = []
+    for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:]):
+        pieces.append(
+            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+        )
+    return np.concatenate([*pieces, points[-1:]])
 
 
-def texture(scene, skin):
-    """Pores and blotches."""
-    y, x = scene.random.integers(0, 192, 2)
-    blotches, pores = (tile[y : y + 64, x : x + 64] for tile in _grain())
-    both = 0.03 * blotches + (0.010 + 0.015 * scene.who.age) * pores
-    skin.pixels *= 1 + cv2.resize(both, (scene.size, scene.size), interpolation=cv2.INTER_CUBIC)
-
-
-def freckles(scene, skin):
-    """Freckles over nose and cheeks, at the same places in every picture of a person."""
-    amount = scene.who.freckles
-    if amount <= 0:
-        return
-    random = scene.of_person(1)
-    n = int(60 + 70 * amount)
-    x = np.clip(random.normal(0, 0.42, n) + random.choice([-0.25, 0.25], n), -0.98, 0.98)
-    y = 0.36 + random.normal(0, 0.15, n) + 0.1 * np.abs(x)
-    radii = random.uniform(0.007, 0.019, n) * scene.unit
-    dots = scene.view.project(np.stack([x, y], 1))[:, None] + radii[:, None, None] * CIRCLE[::2]
-    skin.paint(dots, scene.skin * (0.68, 0.50, 0.40), 0.34 + 0.33 * amount, 0.006 * scene.unit)
+def furrows(surface, who, units, axes, front, factor):
+    """Valleys of the skin: they bend its normal and hold less light."""
+    maps, (left, _, _, high) = furrow_maps(), PLANE
+    depth = maps["rest"] * np.float32(0.6 + 0.8 * max(who.age, 0)) + maps["wrinkles"] * np.float32(
+        who.wrinkles
+    )
+    for unit, amount in units.items():
+        if unit in maps:
+            depth = depth + maps[unit] * np.float32(min(1.0, amount))
+    depth = np.minimum(depth, 1.0)
+    scale = FINE / 8 * 0.065
+    slope_x = cv2.Sobel(depth, cv2.CV_32F, 1, 0, scale=scale)
+    slope_y = cv2.Sobel(depth, cv2.CV_32F, 0, 1, scale=-scale)
+    x, y, _ = surface.place.T
+    inside = front & (np.abs(x) < 1.28) & (y > -1.9) & (y < 1.28)
+    found = sampled(cv2.merge([depth, slope_x, slope_y]), (x - left) * FINE, (high - y) * FINE)
+    found *= (inside * (factor * (0.6 + 0.4 * max(who.age, 0))))[:, None]
+    surface.normal += found[:, 1:2] * axes[0] + found[:, 2:] * axes[1]
+    surface.colour *= 1 - 0.40 * found[:, :1] * np.array([0.85, 1.0, 1.05], np.float32)

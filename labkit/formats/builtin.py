@@ -1,5 +1,7 @@
 """The built-in faces as a data set: what was drawn once is kept in the folder of all data sets."""
 
+import hashlib
+import json
 from contextlib import suppress
 
 import numpy as np
@@ -21,7 +23,11 @@ def load(data_dir, options):
     if not data_dir.is_dir() or options.get("subjects") is not None:
         return synthetic.make(**options)
     seed, size = options.get("seed", 0), options.get("size", 64)
-    file = data_dir / "builtin" / f"version{synthetic.VERSION}-seed{seed}-{size}px.npy"
+    special = {name: options[name] for name in ("shares", "without") if options.get(name)}
+    mark = (
+        f"-{hashlib.sha256(json.dumps(special, sort_keys=True).encode()).hexdigest()[:8]}" if special else ""
+    )
+    file = data_dir / "builtin" / f"version{synthetic.VERSION}-seed{seed}-{size}px{mark}.npy"
     drawn = _drawn_before(file, size)
     faces = synthetic.make(**options | {"colour": True}, drawn=drawn)
     if drawn is None or len(drawn) < len(faces):
