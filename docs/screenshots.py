@@ -35,7 +35,7 @@ def report_pages() -> None:
 
 def explorer_and_puppet(page, notebook: str) -> None:
     """The two widgets of notebook 07, each after a few turns of its controls."""
-    browser.run_all(page, notebook, 240)
+    browser.run_all(page, notebook, 900)
     for name, keys in (("layer", ["ArrowRight"] * 2), ("channel", ["PageUp"]), ("face", ["PageUp"] * 3)):
         page.locator(f".widget-slider:has(.widget-label:text-is('{name}')) .noUi-handle").last.focus()
         for key in keys:
@@ -45,14 +45,19 @@ def explorer_and_puppet(page, notebook: str) -> None:
     method.select_option("strongest faces")
     page.wait_for_timeout(3000)
     widget(page, "channel").screenshot(path=HERE / "explorer.png")
+    person = page.locator(".widget-dropdown:has(.widget-label:text-is('person')) select").last
+    person.select_option("woman, dark skin")
+    page.locator(".widget-slider:has(.widget-label:text-is('head right °')) .noUi-handle").last.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
     page.locator("button:text-is('happy')").last.click()
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(3000)
     widget(page, "AU12 lip corner puller").screenshot(path=HERE / "puppet.png")
 
 
 def webcam(page, notebook: str) -> None:
     """The camera widget of notebook 10 while it shows the film."""
-    browser.run_all(page, notebook, 240)
+    browser.run_all(page, notebook, 900)
     page.select_option(".camera-widget select >> nth=0", "film")
     page.click(".camera-button:text-is('start')")
     page.wait_for_timeout(6000)

@@ -25,28 +25,28 @@ SEEN = {  # argument of `face` -> label of its slider, least, most, step, what i
 }
 PEOPLE = {
     "plain": Identity(),
-    "young woman, dark skin": Identity(
+    "woman, dark skin": Identity(
         masculine=0.05, ancestry=(0.9, 0.05, 0.05), skin=0.86, gloss=0.5, iris=(58, 38, 26),
-        hair_colour="black", hair_style="curly", brow_thickness=0.85, lip_colour=0.35, lashes=0.8, seed=1,
+        hair_colour="black", hair_style="long", brow_thickness=0.85, lip_colour=0.35, lashes=0.8, seed=1,
         features={"mouth-upperlip-volume": 0.4, "mouth-lowerlip-volume": 0.4, "cheek-bones": 0.3},
     ),
-    "young woman, medium skin, scarf": Identity(
+    "woman with scarf": Identity(
         masculine=0.1, age=0.1, ancestry=(0.1, 0.5, 0.4), skin=0.45, iris=(72, 46, 28), hair_top="scarf",
         hat_colour=(40, 90, 110), lip_colour=0.3, lashes=0.7, seed=6,
     ),
-    "young man, light skin": Identity(
+    "man, light skin": Identity(
         masculine=0.85, age=0.05, ancestry=(0.05, 0.05, 0.9), skin=0.12, freckles=0.7, iris=(105, 138, 165),
         hair_colour="blond", hair_style="short", lip_colour=0.0, lashes=0.1, seed=3,
     ),
-    "young man, medium skin": Identity(
+    "man, medium skin": Identity(
         masculine=0.95, age=0.2, ancestry=(0.1, 0.3, 0.6), skin=0.5, iris=(66, 44, 28), hair_colour="black",
         hair_style="short", beard="stubble", brow_thickness=1.3, lip_colour=0.0, lashes=0.3, seed=2,
         features={"nose-hump": 0.4, "chin-width": 0.3},
     ),
     "old woman, light skin": Identity(
         masculine=0.1, age=0.85, weight=0.3, ancestry=(0.05, 0.1, 0.85), skin=0.18, wrinkles=0.7,
-        iris=(86, 110, 130), hair_colour="grey", glasses="round", frame_colour=(70, 40, 50), lip_colour=0.4,
-        seed=4,
+        iris=(86, 110, 130), hair_colour="grey", hair_style="fringe", glasses="round",
+        frame_colour=(70, 40, 50), lip_colour=0.4, seed=4,
     ),
     "old man, dark skin": Identity(
         masculine=0.95, age=0.8, ancestry=(0.85, 0.05, 0.1), skin=0.8, wrinkles=0.65, iris=(60, 40, 28),
@@ -153,9 +153,8 @@ class Puppet(Still, widgets.Box):
             kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
             options = {"description": label, "style": NARROW, "layout": as_wide_as_the_face}
             self.seen[name] = kind(value=value, min=least, max=most, step=step, **options)
-        self.person = widgets.Dropdown(
-            options=list(self.people), description="person", style=NARROW, layout=as_wide_as_the_face
-        )
+        self.person = widgets.Dropdown(options=list(self.people), description="person")
+        self.person.style.description_width, self.person.layout.width = "50px", "258px"
         self.buttons = [widgets.Button(description=emotion, layout=narrow) for emotion in synthetic.EMOTIONS]
         self.method = widgets.Dropdown(options=METHODS, description="looks at", layout={"width": "260px"})
         self.face = widgets.Image(width=SIZE, height=SIZE)
