@@ -79,7 +79,7 @@ def draw(parameters: FaceParameters, size: int = 64) -> np.ndarray:
     if not 32 <= size <= 512:
         raise ValueError(f"size: expected 32 to 512 pixels, got {size}")
     p, who = parameters, parameters.identity
-    canvas = size * 3 // 2
+    canvas = size * 3 // 2 if size < 192 else size * 5 // 4  # the larger, the less an edge shows
     random = np.random.default_rng(p.seed)
     of_who = worn(who)
     view = camera.View.of(p, of_who.person.eyes, canvas)
@@ -147,10 +147,11 @@ def body(of_who: Worn, vertices, view, light, canvas):
         faces += [mesh + start, mesh[:, ::-1] + start]  # seen from both sides
         parts.append(np.full(2 * len(mesh), CLOTH, np.uint8))
         start += len(points)
-    values, faces, parts = np.concatenate(values), np.concatenate(faces), np.concatenate(parts)
+    values = np.concatenate(values).astype(np.float32)
+    faces, parts = np.concatenate(faces), np.concatenate(parts)
     xy, depth = view.project(values[:, 6:9])
     visible = rasterise(xy, depth, faces, canvas)
-    at = visible.interpolate(values.astype(np.float32))
+    at = visible.interpolate(values)
     normal = camera.turn(at[:, 3:6], view.axes)
     return Seen(visible, at[:, :3], normal, at[:, 6:9], at[:, 9:]), parts[visible.triangle]
 

@@ -64,7 +64,8 @@ def rasterise(xy, depth, triangles, size: int, both_sides: bool = False) -> Visi
     column = number - row * wide[owner] + left[owner]
     row += top[owner]
     # Barycentric coordinates are linear in x and y.
-    x, y = column - xs[0, kept][owner], row - ys[0, kept][owner]
+    x = column.astype(np.float32) - xs[0, kept][owner]
+    y = row.astype(np.float32) - ys[0, kept][owner]
     inverse = 1 / area[kept]
     second = (y2[kept] * inverse)[owner] * x - (x2[kept] * inverse)[owner] * y
     third = (x1[kept] * inverse)[owner] * y - (y1[kept] * inverse)[owner] * x

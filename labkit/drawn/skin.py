@@ -123,7 +123,7 @@ def _lips(surface, lips, who, flesh):
 
 def brows(surface, across, y, front, who, hair_colour):
     """Hair of the brows: strokes that lean outward."""
-    middle, thick = np.interp(across, BROW_X, BROW_Y), np.interp(across, BROW_X, BROW_THICK)
+    middle, thick = (np.interp(across, BROW_X, v).astype(np.float32) for v in (BROW_Y, BROW_THICK))
     thick = thick * who.brow_thickness + 1e-4
     away = (y - middle) / thick
     strokes = sampled(grain("fine"), across * 110 - away * 9 + who.seed % 50, away * 5 + 90)
