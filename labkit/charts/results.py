@@ -93,6 +93,8 @@ def _kind_of_images(ax, k: int, kind: str, rows: list[list[float] | None], shift
 
 def _diamonds(ax, rows: list[str], published: dict[str, float], **style) -> None:
     places = [i for i, name in enumerate(rows) if name in published]
+    if not places:
+        return
     values = [published[rows[i]] for i in places]
     style = {"marker": "D", "color": RED, "label": "published"} | style
     ax.plot(values, places, linestyle="none", markerfacecolor="none", **style)
