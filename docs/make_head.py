@@ -199,7 +199,7 @@ def make(path) -> dict[str, np.ndarray]:
     def stored(moved):
         return np.rint(np.stack([d[used] for d in moved]) / STEP).astype(np.int16)
 
-    head, _, _ = to_eye_distances((vertices + sum(young) / 6)[used], new[triangles], parts)
+    head, *_ = to_eye_distances((vertices + sum(young) / 6)[used], new[triangles], parts)
     ends = [(name, sign) for name in sorted(features) for sign in sorted(features[name])]
     return {
         "vertices": vertices[used].astype(np.float32),

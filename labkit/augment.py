@@ -106,9 +106,7 @@ def erase(images, generator, amount):
 
 
 def exposure(images, generator, amount):
-    """Raise every pixel to a power between 1 / 2^`amount` and 2^`amount`: 1 brighter, 1 darker, about one
-    stop
-    each."""
+    """Raise every pixel to a power between 1 / 2^`amount` (brighter) and 2^`amount` (darker)."""
     power = 2 ** uniform(len(images), -amount, amount, generator)
     return images.clamp(0, 1) ** power
 
@@ -178,9 +176,8 @@ def _fewer(image, share):
     return cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
-# What is done to test images to see what a network bears: name -> images uint8 (N, H, W, C), strength 1 to 3
-# ->
-# uint8 (N, H, W, C). Nothing is drawn by chance but noise, which has a seed.
+# What is done to test images to see what a network bears: name -> a function of images, uint8 (N, H, W, C),
+# and strength, 1 to 3, that gives uint8 (N, H, W, C). Nothing is drawn by chance but noise, which has a seed.
 CORRUPTIONS: dict[str, Callable] = {
     "grey": lambda x, s: _each(x, lambda i: i + (i.mean(-1, keepdims=True) - i) * (s / 3)),
     "low resolution": lambda x, s: _each(x, lambda i: _fewer(i, (0.5, 0.33, 0.22)[s - 1])),

@@ -197,8 +197,7 @@ class FaceSet:
 
     def only(self, target: str, names) -> "FaceSet":
         """With images of other classes than `names` unlabelled in `target`. Raises ValueError for a class
-        that it
-        has not."""
+        that it has not."""
         classes = self.classes[target]
         for name in names:
             if name not in classes:
@@ -230,11 +229,11 @@ class FaceSet:
 
 
 def joined(sets: list[FaceSet], targets) -> FaceSet:
-    """The images of several sets as one, with these targets alone.
+    """The images of several sets as one, with these targets alone. Of a set that knows emotions but not
+    smiles, happy faces count as smiling.
 
     Raises:
-        ValueError: where a set lacks a target, or differs in classes, size or channels from the first. Of a
-            set that knows emotions but not smiles, happy faces count as smiling.
+        ValueError: where a set lacks a target, or differs in classes, size or channels from the first.
     """
     sets = [_with_smile(faces) if "smile" in targets else faces for faces in sets]
     first = sets[0]

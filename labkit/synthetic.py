@@ -98,10 +98,8 @@ def make(
         progress: show a bar.
         drawn: uint8 (m, size, size, 3), the first images as an earlier call with these options drew them:
             they are not drawn again.
-        shares: group -> class -> how frequent, such as {"skin": {"light": 0.9, "medium": 0.05, "dark":
-            0.05}}, for a set that is short of somebody; groups and classes as in `drawn.people.SHARES`, even
-            by default.
-
+        shares: group -> class -> how frequent, such as {"skin": {"light": 0.95, "dark": 0.05}}, for a set
+            that is short of somebody; groups and classes as in `drawn.people.SHARES`, even by default.
         without: ingredients of the pictures to leave out, of `drawn.pictures.INGREDIENTS`, such as "teeth".
 
     Returns:

@@ -5,7 +5,6 @@ in each pixel (`render.rasterise`), what stands there (`skin`, `eyes`, `hair`), 
 (`light.Light`), and what the camera makes of that (`camera.photograph`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,30 +33,9 @@ class Worn:
     cloth: tuple
 
 
-def _key(who: Identity):
-    return tuple(tuple(sorted(v.items())) if isinstance(v, Mapping) else v for v in vars(who).values())
-
-
-def worn(who: Identity) -> Worn:
-    """The person of an identity; the last few are kept."""
-    return _worn(_Hashed(who, _key(who)))
-
-
-@dataclass(frozen=True)
-class _Hashed:
-    who: Identity
-    key: tuple
-
-    def __hash__(self):
-        return hash(self.key)
-
-    def __eq__(self, other):
-        return self.key == other.key
-
-
 @lru_cache(maxsize=16)
-def _worn(hashed) -> Worn:
-    who = hashed.who
+def worn(who: Identity) -> Worn:
+    """The person of an identity, and what is worn; the last few are kept."""
     person = head.person(who.masculine, who.age, who.weight, who.ancestry, who.features)
     bone = hair.skull(person.vertices)
     return Worn(person, hair.hair(bone, who), tuple(hair.worn(bone, who)))
@@ -87,7 +65,7 @@ def draw(parameters: FaceParameters, size: int = 64) -> np.ndarray:
     picture = camera.background(p, canvas, random).reshape(-1, 3)
     vertices = of_who.person.moved(p.action_units, p.asymmetry)
     solid, part = body(of_who, vertices, view, light, canvas)
-    picture[solid.pixel] = paint(solid, part, of_who, vertices, view, light, p)
+    picture[solid.pixel] = paint(solid, part, of_who, view, light, p)
     depth = np.full(canvas * canvas, -np.inf, np.float32)
     depth[solid.pixel] = solid.depth + np.float32(0.1) * (part == CLOTH)  # no hair through a hat
     for shell in of_who.hair:
@@ -163,70 +141,81 @@ def _sheet_normals(shell) -> np.ndarray:
     return head.unit_rows(normal).reshape(-1, 3).astype(np.float32)
 
 
-def paint(seen: Seen, part, of_who: Worn, vertices, view, light, p) -> np.ndarray:
-    """The light that each pixel of body and cloth sends to the viewer, linear, float32 (P, 3)."""
-    who, axes = p.identity, view.axes.astype(np.float32)
+def paint(seen: Seen, part, of_who: Worn, view, light, p) -> np.ndarray:
+    """The light that each pixel of body and cloth sends to the viewer, linear, float32 (P, 3).
+
+    Args:
+        seen, part: as `body` gives them.
+        of_who, view, light, p: who is seen, from where, in which light; the picture's parameters.
+    """
     n = len(part)
-    lips, mouth, openness, lit = seen.masks.T
     surface = Surface(
-        seen.place,
-        np.empty((n, 3), np.float32),
-        seen.normal,
-        np.zeros(n, np.float32),
-        openness.copy(),
-        lit.copy(),
+        place=seen.place,
+        colour=np.empty((n, 3), np.float32),
+        normal=seen.normal,
+        shine=np.zeros(n, np.float32),
+        open=seen.masks[:, 2].copy(),
+        lit=seen.masks[:, 3].copy(),
     )
     gleam = np.zeros(n, np.float32)
-    hair_colour = linear(hair.COLOURS[who.hair_colour])
-    units = {name: amount for name, amount in p.action_units.items() if amount > 0}
-    which = np.flatnonzero(part == 0)
-    flesh = surface.part(which)
-    skin.paint(flesh, lips[which], mouth[which], who, units, axes[:, :2].T, hair_colour, p.furrows)
-    hair.roots(flesh, who)
-    _dress(flesh, p)
-    surface.put(which, flesh)
-    for index, name in enumerate(head.PARTS):
+    for index in np.unique(part):
         which = np.flatnonzero(part == index)
-        if not len(which) or name == "skin":
-            continue
-        piece, here = surface.part(which), seen.here[which]
-        if name.endswith("eye"):
-            centre = of_who.person.eyes[1 if name == "left_eye" else 0]
-            outward, wide = head.unit_rows(here - centre), units.get("AU5", 0.0)
-            eyes.paint(piece, outward, who, of_who.person.radius, _gaze(p), axes.T, wide)
-            gleam[which] = 0.9 * eyes.glint(head.unit_rows(piece.normal), light.halfway)
-        elif name.endswith("teeth"):
-            eyes.teeth(piece, here, who, name == "lower_teeth")
-            piece.colour *= np.float32(p.mouth_light)
-        elif name == "tongue":
-            eyes.tongue(piece)
-        else:
-            eyes.lashes(piece, who, skin.tone(who.skin))
-        surface.put(which, piece)
-    which = part == THROAT_PART
-    surface.colour[which], surface.lit[which], surface.open[which] = 0.02, 0.0, 0.2
-    which = np.flatnonzero(part == CLOTH)
-    if len(which):
         piece = surface.part(which)
-        piece.colour[:] = hair.cloth(seen.place[which], who)
-        within = piece.normal[:, 2] < 0
-        piece.normal[within] *= -1
-        piece.open[within] *= 0.4
-        piece.lit[within] *= 0.3
+        if index == CLOTH:
+            _cloth(piece, p.identity)
+        elif index == THROAT_PART:
+            piece.colour[:], piece.lit[:], piece.open[:] = 0.02, 0.0, 0.2
+        elif head.PARTS[index] == "skin":
+            _flesh(piece, seen.masks[which], view, p)
+        else:
+            gleam[which] = _part_of_face(head.PARTS[index], piece, seen.here[which], of_who, view, light, p)
         surface.put(which, piece)
     return light.on(surface, gleam)
+
+
+def _flesh(surface, masks, view, p):
+    """Skin with what grows on it, and clothes below the neck."""
+    hair_colour = linear(hair.COLOURS[p.identity.hair_colour])
+    units = {name: amount for name, amount in p.action_units.items() if amount > 0}
+    axes = view.axes[:, :2].T.astype(np.float32)
+    skin.paint(surface, masks[:, 0], masks[:, 1], p.identity, units, axes, hair_colour, p.furrows)
+    hair.roots(surface, p.identity)
+    x, y, z = surface.place.T
+    edge = CLOTHES_BELOW - 0.25 * np.abs(x) + 0.35 * ramp(-0.3, 0.3, -z)
+    surface.mix((y < edge).astype(np.float32), linear(p.clothes), shine=0.0)
+
+
+def _part_of_face(name, surface, here, of_who, view, light, p):
+    """Paint eyes, teeth, tongue or lashes; returns their highlights, float (P,), or 0."""
+    who = p.identity
+    if name.endswith("eye"):
+        outward = head.unit_rows(here - of_who.person.eyes[1 if name == "left_eye" else 0])
+        axes, wide = view.axes.T.astype(np.float32), p.action_units.get("AU5", 0.0)
+        eyes.paint(surface, outward, who, of_who.person.radius, _gaze(p), axes, wide)
+        return 0.9 * eyes.glint(head.unit_rows(surface.normal), light.halfway)
+    if name.endswith("teeth"):
+        eyes.teeth(surface, here, who, name == "lower_teeth")
+        surface.colour *= np.float32(p.mouth_light)
+    elif name == "tongue":
+        eyes.tongue(surface)
+    else:
+        eyes.lashes(surface, who, skin.tone(who.skin))
+    return 0.0
+
+
+def _cloth(surface, who):
+    """A hat or scarf, darker on its inside."""
+    surface.colour[:] = hair.cloth(surface.place, who)
+    within = surface.normal[:, 2] < 0
+    surface.normal[within] *= -1
+    surface.open[within] *= 0.4
+    surface.lit[within] *= 0.3
 
 
 def _gaze(p) -> np.ndarray:
     """Where the eyes look, of the head: half way back to the camera when the head is turned."""
     right, down = p.gaze
     return head.unit_rows(np.array([0.35 * right - 0.4 * p.yaw, -0.25 * down + 0.3 * p.pitch, 1.0]))
-
-
-def _dress(surface, p):
-    x, y, z = surface.place.T
-    edge = CLOTHES_BELOW - 0.25 * np.abs(x) + 0.35 * ramp(-0.3, 0.3, -z)
-    surface.mix((y < edge).astype(np.float32), linear(p.clothes), shine=0.0)
 
 
 def _comb(picture, depth, shell, who, view, light, canvas):

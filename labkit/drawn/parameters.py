@@ -65,6 +65,9 @@ class Identity:
     teeth: float = 0.7
     seed: int = 0
 
+    def __hash__(self):  # equal identities have it in common; `features` is a dict and has none
+        return hash((self.seed, self.skin, self.age, self.hair_top, self.glasses))
+
 
 @dataclass(frozen=True)
 class FaceParameters:

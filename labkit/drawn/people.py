@@ -1,8 +1,8 @@
 """Who is drawn: people at random, every group about equally frequent unless other shares are asked for.
 
-Shapes come from MakeHuman's people and features, skin from seven tones in three groups of
-equal share; hair, beards and glasses from shares that make every attribute frequent enough to be learnt,
-which is more even than any crowd.
+Shapes come from MakeHuman's people and features, skin from seven tones in three groups of equal share; hair,
+beards and glasses from shares that make every attribute frequent enough to be learnt, which is more even
+than any crowd.
 """
 
 from collections.abc import Mapping
