@@ -85,9 +85,8 @@ def to_input(model, images: np.ndarray) -> torch.Tensor:
 
 
 def scaled(model, images: torch.Tensor) -> torch.Tensor:
-    """Images in 0..1 as the first convolution takes them: without the training images' mean, divided by
-    their deviation."""
-    return (images - model.mean[:, None, None]) / model.deviation[:, None, None]
+    """Images in 0..1 as the first convolution takes them, see `FaceNet.normalised`."""
+    return model.normalised(images)
 
 
 def untrained(model, seed: int = 0):

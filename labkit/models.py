@@ -10,8 +10,9 @@ parameters for the base model, which two processor cores train for 50 epochs in 
 
 Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels
 with 3x3 kernels that keeps the size of the map, `bn` batch normalisation, `relu` and `leaky` (slope 0.01)
-activations, `P` max pooling, which halves the map. `32k3 relu bn P` normalises behind the activation, `32k3
-bn relu P` in front.
+activations, `P` max pooling, which halves the map, `d25` dropout of 25 %. `32k3 relu bn P` normalises behind the
+activation, `32k3 bn relu P` in front. Behind a bar stand the fully connected layers, each with batch normalisation
+and ReLU, and the dropout behind each: `32k3 bn relu P | 256 128 d25`.
 
 A trunk that is neither is a name in `TRUNKS`.
 
@@ -26,10 +27,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from labkit.nets.syntax import CHANNELS, blocks, is_layer_syntax, layers, parse_blocks
+from labkit.nets.syntax import CHANNELS, blocks, connected, is_layer_syntax, layers, parse_blocks
 from labkit.places import whole_file
 
 __all__ = [
@@ -54,6 +56,9 @@ __all__ = [
     "save",
 ]
 
+# Variance below which an image, of those whose variance is 1 on average, counts as flat, and its noise is not blown
+# up.
+FLATTEST = 0.04
 WEIGHTS = Path(__file__).parent / "weights"  # networks that the project publishes, each with its card
 
 
@@ -70,6 +75,8 @@ class Net:
         pool: average each map to one number, so that any image size fits.
         hidden: sizes of the fully connected layers before the heads, each with ReLU.
         hidden_normalise: batch normalisation in front of each of these.
+        instance_norm: each channel of each image is brought to mean 0 and deviation 1 first, so that exposure,
+            contrast and tint no longer matter (Ulyanov and others 2016).
         size: side of the images in pixels, which block syntax says itself; `build` is told the images' own.
     """
 
@@ -80,6 +87,7 @@ class Net:
     pool: bool = False
     hidden: tuple[int, ...] = ()
     hidden_normalise: bool = True
+    instance_norm: bool = False
     size: int = 48
 
 
@@ -119,6 +127,9 @@ TRUNKS = {name: _torchvision(name) for name in ("mobilenet_v2", "mobilenet_v3_sm
 ARCHITECTURES = {
     "smile-base": Net("1x64 2x32 2x16 1x8"),
     "smile-final": Net("1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2, pool=True),
+    "smile-even": Net(
+        "1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2, pool=True, instance_norm=True
+    ),
     "emotion-1": _emotion("32k3 relu bn 64k3 relu bn P 128k5 relu bn 256k7 relu bn P"),
     "emotion-2": _emotion("32k3 bn relu 64k3 bn relu P 128k5 bn relu 256k7 bn relu P"),
     "emotion-3": _emotion("32k3 relu bn P 64k3 relu bn P 128k5 relu bn P 256k7 relu bn P"),
@@ -139,6 +150,12 @@ ARCHITECTURES = {
     ),
     "emotion-fast": Net(
         "32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True
+    ),
+    "emotion-even": Net(
+        "32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P",
+        dropout=0.2,
+        pool=True,
+        instance_norm=True,
     ),
     # Model 3 a quarter as wide, and one change at a time: what the report concludes, asked with several seeds
     # each.
@@ -197,6 +214,7 @@ class FaceNet(nn.Module):
             "multilabel": list(multilabel),
         }
         self.multilabel = multilabel
+        self.instance_norm = net.instance_norm
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("deviation", torch.ones(in_channels))
         self.features, channels, side = convolutions(net, in_channels)
@@ -217,11 +235,15 @@ class FaceNet(nn.Module):
         self.hidden = nn.Sequential(*hidden) if hidden else nn.Dropout(net.dropout)
         self.heads = nn.ModuleDict({target: nn.Linear(inputs, n) for target, n in outputs.items()})
 
-    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    def normalised(self, images: torch.Tensor) -> torch.Tensor:
+        """What the trunk takes: (images - mean) / deviation, and each image brought to the same where the net says
+        so."""
         scale = (1 / self.deviation)[:, None, None]
-        # (images - mean) / deviation in one pass
-        normalised = torch.addcmul(-self.mean[:, None, None] * scale, images, scale)
-        features = self.hidden(self.pool(self.features(normalised)).flatten(1))
+        images = torch.addcmul(-self.mean[:, None, None] * scale, images, scale)  # in one pass
+        return F.instance_norm(images, eps=FLATTEST) if self.instance_norm else images
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.hidden(self.pool(self.features(self.normalised(images))).flatten(1))
         return {target: head(features) for target, head in self.heads.items()}
 
 
@@ -234,9 +256,12 @@ def find(architecture: str) -> Net:
     if architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]
     if re.match(r"\d", architecture):
+        convolved, bar, rest = architecture.partition("|")
+        hidden, dropout = connected(rest) if bar else ((), 0.0)
+        net = Net(convolved.strip(), hidden=hidden, dropout=dropout)
         with torch.device("meta"):  # says what is wrong with it, without drawing weights
-            convolutions(Net(architecture), 1)
-        return Net(architecture)
+            convolutions(net, 1)
+        return net
     raise ValueError(
         f"architecture '{architecture}': expected blocks like '1x64 2x32', layers like '32k3 relu P', "
         f"or one of {', '.join(ARCHITECTURES)}"

@@ -248,7 +248,7 @@ def _rows(id: str, settings: dict, base: dict, profile: str, data: str):
             labels |= {path.rpartition(".")[2]: value for path, value in chosen.items()}
             if images and "images" in labels:
                 labels["images"] = images
-            spec = merge(changed, _nested(chosen))
+            spec = merge(changed, nested(chosen))
             if data:
                 spec |= _with_data(spec, data)
             try:
@@ -265,16 +265,16 @@ def _combinations(grid: dict):
     return (dict(zip(grid, values)) for values in itertools.product(*grid.values()))
 
 
-def _nested(chosen: dict) -> dict:
+def nested(chosen: dict) -> dict:
     """`{"config.learning_rate": 0.1}` -> {"config": {"learning_rate": 0.1}}."""
-    nested: dict = {}
+    settings: dict = {}
     for path, value in chosen.items():
         *tables, name = path.split(".")
-        place = nested
+        place = settings
         for table in tables:
             place = place.setdefault(table, {})
         place[name] = value
-    return nested
+    return settings
 
 
 def _with_data(spec: dict, data: str) -> dict:

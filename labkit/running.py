@@ -189,18 +189,20 @@ def is_kept(spec: RunSpec, store: Store, data_dir="data") -> bool:
         return False
 
 
-def train(spec: RunSpec, data_dir="data", progress: bool = True, **of_fit):
+def train(spec: RunSpec, data_dir="data", progress: bool = True, after_epoch=None, checkpoint=None):
     """Train `spec`, here and now. Keeps nothing, so that a worker elsewhere can do it.
 
     Args:
-        of_fit: `checkpoint` and `after_epoch` of `training.fit`.
+        after_epoch, checkpoint: as `training.fit` has them.
     Returns:
         Its result, and its network on the CPU: None where the training failed, and then the result says why.
     """
     identity, model = "", None
     try:
         identity = identity_of(spec, data_dir)
-        model, fields = _train(spec, faces_of(spec, data_dir), data_dir, progress, **of_fit)
+        model, fields = _train(
+            spec, faces_of(spec, data_dir), data_dir, progress, after_epoch=after_epoch, checkpoint=checkpoint
+        )
         model = model.cpu()  # who asked may have no GPU
     except Exception as error:  # whatever is wrong with one row stops no other
         fields = {"error": traceback.format_exception_only(error)[-1].strip().split("\n")[0]}

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 # Raised when other faces are drawn, or labels follow from them in another way: kept rows belong to a version.
-VERSION = 2
+VERSION = 3
 PICTURES_A_SUBJECT = 5
 TURNED = 0.26  # radians, 15 degrees, of yaw or pitch: from here on a face counts as turned
 ALONE, TOGETHER = 200, 50  # so many pictures are drawn by one process; more are shared out, so many at a time

@@ -16,9 +16,12 @@ from labkit.labels import EMOTIONS
 
 MIXED = "mixed"  # action units that make no basic emotion
 CODED = 0.2  # from this intensity on an action unit counts as present: trace movements are not coded
-SMILE = 0.36  # from this intensity of AU12 on, B of the letters A to E, a face counts as smiling
+SMILE = (
+    0.30  # from this intensity of AU12 on, in the middle of A of the letters A to E, a face counts as smiling
+)
 
-# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); a row a variant.
+# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); a row a variant. The last
+# two of sadness weep, which EMFACS leaves out and photographs do not.
 PROTOTYPES = {
     "angry": (
         {"AU4": 1.0, "AU7": 0.8, "AU23": 0.9, "AU24": 0.5, "AU17": 0.4},
@@ -44,6 +47,9 @@ PROTOTYPES = {
         {"AU1": 1.0, "AU4": 0.7, "AU15": 1.0, "AU17": 0.5},
         {"AU1": 0.8, "AU4": 0.4, "AU15": 0.9, "AU11": 0.5},
         {"AU1": 0.9, "AU4": 0.5, "AU15": 1.0, "AU17": 0.8, "AU6": 0.3},
+        {"AU1": 1.0, "AU4": 0.8, "AU25": 0.5, "AU11": 0.4},
+        {"AU1": 0.7, "AU4": 0.8, "AU6": 0.7, "AU15": 0.8, "AU20": 0.6, "AU25": 0.8, "AU10": 0.3},
+        {"AU4": 1.0, "AU7": 0.9, "AU6": 0.7, "AU15": 0.7, "AU10": 0.6, "AU25": 0.9, "AU26": 0.4},
     ),
     "surprise": (
         {"AU1": 1.0, "AU2": 1.0, "AU5": 0.8, "AU25": 0.9, "AU26": 0.9},
@@ -146,21 +152,33 @@ def sample_units(rng: np.random.Generator, emotion: str) -> dict[str, float]:
         units["AU14"] = rng.uniform(0.4, 1.0)
     if emotion in ("neutral", "angry", "sad") and rng.random() < 0.06:
         units["AU43"] = rng.uniform(0.4, 1.0)
-    if emotion == "neutral" and rng.random() < 0.15:  # speech
+    if emotion == "neutral":
+        units |= _at_rest(rng)
+    return {name: float(value) for name, value in units.items()}
+
+
+def _at_rest(rng):
+    """What a face without emotion does: speak now and then, and hardly anything else."""
+    units = {}
+    if rng.random() < 0.15:
         units["AU25"] = rng.uniform(0.25, 0.7)
         if rng.random() < 0.4:
             units["AU26"] = rng.uniform(0.2, 0.45)
-    return {name: float(value) for name, value in units.items()}
+    elif rng.random() < 0.4:
+        units[str(rng.choice(["AU2", "AU4", "AU7", "AU12", "AU15", "AU17", "AU24"]))] = rng.uniform(0.1, 0.3)
+    if "AU12" in units:
+        units["AU12"] = min(units["AU12"], SMILE - 0.04)
+    return units
 
 
 def _smiling(rng):
     """One of the many smiles: closed, toothy, wide, with dimples, with whatever else the face does."""
     units = _brows(rng)
-    strength = bounded(0.38 + 0.66 * rng.beta(1.5, 1.6), SMILE + 0.04, 1)
+    strength = bounded(0.32 + 0.72 * rng.beta(1.35, 1.6), SMILE + 0.03, 1)
     units["AU12"] = strength
     if rng.random() < 0.8:
         units["AU6"] = min(1, strength * rng.uniform(0.3, 1.1))
-    if rng.random() < (0.9 if strength > 0.55 else 0.7):
+    if rng.random() < 0.85:  # teeth, also in slight smiles
         units["AU25"] = rng.uniform(0.4, 1.0)
         if rng.random() < 0.4:
             units["AU26"] = rng.uniform(0.1, 0.7)
@@ -200,7 +218,7 @@ def _otherwise(rng):
     if kind in ("rest", "down", "press", "random") and rng.random() < 0.3:
         units["AU17"] = rng.uniform(0.25, 0.9)
     if kind not in ("pucker", "random") and rng.random() < 0.4:
-        units["AU12"] = rng.uniform(0.0, 0.32)
+        units["AU12"] = rng.uniform(0.0, SMILE - 0.04)
     if rng.random() < 0.1:
         units["AU11"] = rng.uniform(0.3, 1)
     return {str(name): value for name, value in units.items()}

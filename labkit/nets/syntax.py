@@ -47,10 +47,27 @@ def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
             modules.append(nn.BatchNorm2d(channels))
         elif word == "P":
             modules.append(nn.MaxPool2d(2))
+        elif dropped := re.fullmatch(r"d(\d\d?)", word):
+            modules.append(nn.Dropout(int(dropped[1]) / 100))
         else:
-            expected = "CkK (C channels, odd kernel K), bn, relu, leaky or P"
+            expected = "CkK (C channels, odd kernel K), bn, relu, leaky, P or dR (drop R per cent)"
             raise ValueError(f"layer {position} of '{text}': expected {expected}, got '{word}'")
     return modules, channels, text.split().count("P")
+
+
+def connected(text: str) -> tuple[tuple[int, ...], float]:
+    """`"256 128 d25"` -> `((256, 128), 0.25)`: sizes of the fully connected layers, and the share that dropout takes
+    behind each. Raises ValueError for a word that is neither."""
+    *sizes, last = text.split() or [""]
+    dropped = re.fullmatch(r"d(\d\d?)", last)
+    if not dropped:
+        sizes.append(last)
+    for word in sizes:
+        if not re.fullmatch(r"[1-9]\d*", word):
+            raise ValueError(
+                f"behind | of '| {text.strip()}': expected sizes, then dR or nothing, got '{word}'"
+            )
+    return tuple(map(int, sizes)), int(dropped[1]) / 100 if dropped else 0.0
 
 
 def blocks(net, channels: int) -> tuple[list[nn.Module], int, int]:
