@@ -20,7 +20,7 @@ GROUPS = {
     "faces and data": ("labels", "places", "faces", "synthetic", "detect", "datasets", "splits"),
     "the engine": ("augment", "models", "metrics", "devices", "training", "runs", "running", "evaluation"),
     "looking": ("raster", "explain", "saliency", "views", "figures", "follow", "camera", "widgets"),
-    "reports": ("plan", "tables", "reports"),
+    "reports": ("plan", "tables", "reports", "search"),
     "this machine": ("bench", "doctor", "torchvision_on_cpu"),
 }
 COLOURS = dict(zip(GROUPS, ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666")))  # Okabe and Ito (2008)

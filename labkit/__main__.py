@@ -6,16 +6,13 @@ nothing else; what is said on the way goes to standard error.
 
 import json
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA_DIR = ROOT / "data"
-REPORTS_DIR = ROOT / "reports"
+from labkit.commands.common import DATA_DIR, REPORTS_DIR, AsJson, DataDir, command, say, show
+from labkit.commands.data import data_app
 
 app = typer.Typer(
     help="Face Lab: data, reports, measurements.",
@@ -23,43 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="List, import and check data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
-]
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", resolve_path=True, help="Where imported data sets lie. [LABKIT_DATA]")
-]
-
-
-def command(group: typer.Typer, name: str | None = None) -> Callable:
-    """Make a function a command of `app` or `data_app`. Its help is its docstring as one running text: typer
-    would break lines where the docstring does."""
-
-    def register(function: Callable) -> Callable:
-        @wraps(function)
-        def run(*arguments, **options):
-            try:
-                return function(*arguments, **options)
-            except KeyboardInterrupt:
-                say("labkit: broken off; what was finished is kept")
-                raise typer.Exit(130) from None
-
-        return group.command(name, help=" ".join(function.__doc__.split()))(run)
-
-    return register
-
-
-def say(text: str) -> None:
-    """A line for the reader, on standard error, so that standard output stays clean for `--json`."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def show(values: dict | list, as_json: bool, text: str) -> None:
-    """Print `values` as JSON, or `text`."""
-    print(json.dumps(values, indent=1) if as_json else text)
 
 
 @command(app)
@@ -73,79 +34,6 @@ def doctor(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     checks = doctor.all_checks(data_dir)
     show({"checks": [asdict(c) for c in checks]}, as_json, doctor.text(checks))
     raise typer.Exit(any(not c.ok and not c.optional for c in checks))
-
-
-@command(data_app, "list")
-def data_list(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """The data sets that labkit reads: what they hold, where to get them, whether they are imported."""
-    from labkit import datasets
-
-    rows = []
-    for name, source in datasets.SOURCES.items():
-        here = datasets.available(name, data_dir)
-        row = {"name": name, "imported": here, "title": source.title, "holds": source.holds}
-        rows.append(row | {"get": source.get, "licence": source.licence})
-    lines = ["builtin     always there: faces drawn by labkit.synthetic, with the labels of every lab"]
-    for row in rows:
-        state = "imported" if row["imported"] else "not imported"
-        lines.append(f"{row['name']:<11} {state}: {row['title']}, {row['holds']}")
-        if not row["imported"]:
-            lines.append(f"            get it: {row['get']}")
-            lines.append(f"            python -m labkit data import {row['name']} FILE")
-    show({"data": rows}, as_json, "\n".join(lines))
-
-
-@command(data_app, "import")
-def data_import(
-    what: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[NAME] FILE",
-            help="The archive, folder or table as downloaded; before it, if need "
-            "be, which data set it is: `data list` names them.",
-        ),
-    ],
-    data_dir: DataDir = DATA_DIR,
-    limit: Annotated[int | None, typer.Option(help="Import at most so many images, evenly spread.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Verify FILE and decode it once into a compact cache. Can be broken off and repeated."""
-    from labkit import datasets
-
-    if len(what) > 2:
-        raise ValueError(f"data import: expected FILE or NAME FILE, got {' '.join(what)}")
-    name, file = (what[0] if len(what) == 2 else ""), what[-1]
-    summary = datasets.import_data(name, file, data_dir, progress=not as_json, limit=limit)
-    effort = f"imported in {summary['seconds']:.0f} s, {summary['bytes'] / 1e6:.0f} MB"
-    show(summary, as_json, f"{datasets.described(summary)}\n{effort}")
-    raise typer.Exit(bool(summary["problems"]))
-
-
-@command(data_app, "look")
-def data_look(
-    file: Annotated[Path, typer.Argument(help="An archive, folder or table.")],
-    sheet: Annotated[Path | None, typer.Option(help="Write samples as a contact sheet, a PNG file.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """What FILE is, without importing it: data set, layout, counts, what would be left out and why."""
-    from labkit import datasets
-
-    found = datasets.look(file, progress=not as_json)
-    lines = [datasets.described(found)]
-    if sheet:
-        datasets.contact_sheet(file, sheet)
-        lines.append(f"  wrote {sheet}")
-    show(found, as_json, "\n".join(lines))
-
-
-@command(data_app, "check")
-def data_check(name: str, data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Count an imported data set and compare it with the complete one."""
-    from labkit import datasets
-
-    summary = datasets.check(name, data_dir)
-    show(summary, as_json, datasets.described(summary))
-    raise typer.Exit(bool(summary["problems"]))
 
 
 # What `report` takes.
@@ -216,6 +104,33 @@ def _summary(made) -> str:
         lines.append("no row trained" if failed else "nothing trained: every row was kept")
     lines += [f"FAILED {outcome.notebook}, {outcome.error}" for outcome in failed]
     return "\n".join([*lines, f"open {made.index}"])
+
+
+@command(app)
+def search(
+    name: Annotated[str, typer.Argument(help="A search of the plan, [search.NAME].")],
+    method: Annotated[str, typer.Option(help="grid, random, tpe or gp (both Bayesian).")] = "tpe",
+    trials: Annotated[int | None, typer.Option(help="So many in all. [default: the plan's]", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of what the method draws.", min=0)] = 0,
+    storage: Annotated[
+        str, typer.Option(help="The study's database, e.g. postgresql://USER@HOST/NAME. [default: a file]")
+    ] = "",
+    profile: Profile = "quick",
+    workers: Workers = 1,
+    scheduler: Scheduler = "",
+    data_dir: DataDir = DATA_DIR,
+    reports_dir: ReportsDir = REPORTS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Search hyper-parameters until so many trials are done. What was trained before is read; a search that
+    was killed goes on; several calls may share one storage."""
+    from labkit import search as searches
+
+    found = searches.read(name, profile, data_dir, reports_dir, storage)
+    done = searches.run(found, method, seed, trials, workers, scheduler, progress=not as_json)
+    frame = searches.frame(done)
+    show(json.loads(frame.to_json(orient="records")), as_json, frame.to_string(index=False))
+    raise typer.Exit(bool(frame["error"].astype(bool).any()))
 
 
 # What `evaluate` takes.

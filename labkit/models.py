@@ -10,9 +10,9 @@ parameters for the base model, which two processor cores train for 50 epochs in 
 
 Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels
 with 3x3 kernels that keeps the size of the map, `bn` batch normalisation, `relu` and `leaky` (slope 0.01)
-activations, `P` max pooling, which halves the map, `d25` dropout of 25 %. `32k3 relu bn P` normalises behind the
-activation, `32k3 bn relu P` in front. Behind a bar stand the fully connected layers, each with batch normalisation
-and ReLU, and the dropout behind each: `32k3 bn relu P | 256 128 d25`.
+activations, `P` max pooling, which halves the map, `d25` dropout of 25 %. `32k3 relu bn P` normalises behind
+the activation, `32k3 bn relu P` in front. Behind a bar stand the fully connected layers, each with batch
+normalisation and ReLU, and the dropout behind each: `32k3 bn relu P | 256 128 d25`.
 
 A trunk that is neither is a name in `TRUNKS`.
 
@@ -56,8 +56,8 @@ __all__ = [
     "save",
 ]
 
-# Variance below which an image, of those whose variance is 1 on average, counts as flat, and its noise is not blown
-# up.
+# Variance below which an image, of those whose variance is 1 on average, counts as flat, and its noise is not
+# blown up.
 FLATTEST = 0.04
 WEIGHTS = Path(__file__).parent / "weights"  # networks that the project publishes, each with its card
 
@@ -75,8 +75,8 @@ class Net:
         pool: average each map to one number, so that any image size fits.
         hidden: sizes of the fully connected layers before the heads, each with ReLU.
         hidden_normalise: batch normalisation in front of each of these.
-        instance_norm: each channel of each image is brought to mean 0 and deviation 1 first, so that exposure,
-            contrast and tint no longer matter (Ulyanov and others 2016).
+        instance_norm: each channel of each image is brought to mean 0 and deviation 1 first, so that
+            exposure, contrast and tint no longer matter (Ulyanov and others 2016).
         size: side of the images in pixels, which block syntax says itself; `build` is told the images' own.
     """
 
@@ -236,8 +236,8 @@ class FaceNet(nn.Module):
         self.heads = nn.ModuleDict({target: nn.Linear(inputs, n) for target, n in outputs.items()})
 
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
-        """What the trunk takes: (images - mean) / deviation, and each image brought to the same where the net says
-        so."""
+        """What the trunk takes: (images - mean) / deviation, and each image brought to the same where the net
+        says so."""
         scale = (1 / self.deviation)[:, None, None]
         images = torch.addcmul(-self.mean[:, None, None] * scale, images, scale)  # in one pass
         return F.instance_norm(images, eps=FLATTEST) if self.instance_norm else images

@@ -10,6 +10,7 @@ import platform
 import subprocess
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -273,11 +274,9 @@ def run_all(
     todo = {name: spec for name, spec in unique.items() if not results.get(name)}
     label = f"{len(unique) - len(todo)} rows kept, training"
     with tqdm(total=len(todo), desc=label, unit="row", disable=not progress) as bar:
-        if scheduler or (workers > 1 and len(todo) > 1):
-            trained = _train_on_workers(todo, data_dir, min(workers, len(todo)), scheduler)
-        else:
-            trained = ((name, train(spec, data_dir, progress), None) for name, spec in todo.items())
         lost = []
+        asked = ((name, spec, None) for name, spec in todo.items())
+        trained = train_each(asked, data_dir, min(workers, len(todo)), scheduler, len(todo), progress)
         for name, outcome, error in trained:
             if error:
                 lost.append(error)
@@ -308,14 +307,27 @@ def _kept_of(specs: dict, store: Store, data_dir) -> dict:
     return found
 
 
-def _train_on_workers(todo: dict, data_dir, workers: int, scheduler: str):
-    """Yield (name, (result, network), error) of each spec in `todo` as workers finish them."""
+def train_each(asked, data_dir="data", workers=1, scheduler="", at_once=None, progress=False) -> Iterator:
+    """Train specs as they come up, here or on workers. Keeps nothing.
+
+    Args:
+        asked: of (name, spec, what is called after each epoch or None). The next is taken when there is room
+            for it, and what was yielded has been looked at.
+        workers, scheduler: as `run_all` takes them.
+        at_once: so many may wait or train at the same time on workers; None = as many as there are workers.
+    Yields:
+        (name, (result, network), error) as they finish. `error` is None, or what took the worker down.
+    """
+    if workers <= 1 and not scheduler:
+        for name, spec, after_epoch in asked:
+            yield name, train(spec, data_dir, progress, after_epoch), None
+        return
     from labkit.workers import cluster
 
-    tasks = {name: (spec, str(Path(data_dir).resolve()), False) for name, spec in todo.items()}
-    if tasks:
-        with cluster.connect(workers, scheduler) as client:
-            yield from cluster.each(client, train, tasks)
+    folder = str(Path(data_dir).resolve())
+    tasks = ((name, (spec, folder, False, after_epoch)) for name, spec, after_epoch in asked)
+    with cluster.connect(workers, scheduler) as client:
+        yield from cluster.each(client, train, tasks, at_once or sum(client.nthreads().values()))
 
 
 def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):

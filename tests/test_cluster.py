@@ -68,7 +68,7 @@ def test_a_killed_worker_costs_a_new_try(tmp_path):
     thread = threading.Thread(target=kill_the_first)
     with cluster.connect(2) as client:
         thread.start()
-        outcomes = list(cluster.each(client, sleep_and_name, dict.fromkeys(range(4), (1.0, tmp_path))))
+        outcomes = list(cluster.each(client, sleep_and_name, [(i, (1.0, tmp_path)) for i in range(4)], 4))
     thread.join()
     assert sorted(name for name, _, _ in outcomes) == [0, 1, 2, 3]
     assert killed and all(error is None and pid not in killed for _, pid, error in outcomes)
@@ -80,8 +80,8 @@ def fatal():
 
 def test_a_task_that_kills_every_worker_is_given_up_and_the_others_finish(tmp_path):
     with cluster.connect(2) as client:
-        outcomes = list(cluster.each(client, fatal, {"fatal": ()})) + list(
-            cluster.each(client, len, {"good": ("abc",)})
+        outcomes = list(cluster.each(client, fatal, [("fatal", ())], 1)) + list(
+            cluster.each(client, len, [("good", ("abc",))], 1)
         )
     (_, _, error), (name, value, none) = outcomes
     assert "KilledWorker" in type(error).__name__
@@ -140,7 +140,7 @@ def test_a_result_that_cannot_be_unpacked_stops_no_other():
     with cluster.connect(1) as client:
         outcomes = {
             name: (value, error)
-            for name, value, error in cluster.each(client, _either, {"bad": (True,), "good": (False,)})
+            for name, value, error in cluster.each(client, _either, [("bad", (True,)), ("good", (False,))], 2)
         }
     assert (
         outcomes["good"] == (7, None)

@@ -20,8 +20,8 @@ SMILE = (
     0.30  # from this intensity of AU12 on, in the middle of A of the letters A to E, a face counts as smiling
 )
 
-# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); a row a variant. The last
-# two of sadness weep, which EMFACS leaves out and photographs do not.
+# Usual action units of each emotion at full strength, after EMFACS (Friesen and Ekman 1983); a row a variant.
+# The last two of sadness weep, which EMFACS leaves out and photographs do not.
 PROTOTYPES = {
     "angry": (
         {"AU4": 1.0, "AU7": 0.8, "AU23": 0.9, "AU24": 0.5, "AU17": 0.4},

@@ -56,8 +56,8 @@ def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
 
 
 def connected(text: str) -> tuple[tuple[int, ...], float]:
-    """`"256 128 d25"` -> `((256, 128), 0.25)`: sizes of the fully connected layers, and the share that dropout takes
-    behind each. Raises ValueError for a word that is neither."""
+    """`"256 128 d25"` -> `((256, 128), 0.25)`: sizes of the fully connected layers, and the share that
+    dropout takes behind each. Raises ValueError for a word that is neither."""
     *sizes, last = text.split() or [""]
     dropped = re.fullmatch(r"d(\d\d?)", last)
     if not dropped:

@@ -7,7 +7,7 @@ wait for each other are slower than one alone.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 TRIES = 3  # a row that takes its worker down this often is given up
@@ -68,25 +68,34 @@ def connect(workers: int = 1, scheduler: str = ""):
         yield client
 
 
-def each(client, function, tasks: dict) -> Iterator[tuple]:
+def each(client, function, tasks: Iterable[tuple], at_once: int) -> Iterator[tuple]:
     """Call a function for each task on the client's workers.
 
     Args:
         client: as `connect` gives it.
         function: called with a task's arguments.
-        tasks: name -> arguments of the function.
+        tasks: of (name, arguments), which may come up while others run: the next is taken when there is room
+            for it, and what was yielded has been looked at.
+        at_once: so many run, or wait for a worker, at the same time.
 
     Yields:
         (name, value, error) as they finish. `error` is None, or the exception that ended the task, also where
         its worker was killed `TRIES` times.
     """
-    from dask.distributed import as_completed
+    from dask.distributed import wait
 
-    futures = {client.submit(function, *arguments, pure=False): name for name, arguments in tasks.items()}
-    for future in as_completed(list(futures)):
-        try:
-            value, error = future.result(), None
-        except Exception as failure:  # also what came back but cannot be unpacked here
-            value, error = None, failure
-        yield futures[future], value, error
-        future.release()
+    tasks, waiting = iter(tasks), {}
+    while True:
+        while len(waiting) < at_once and (task := next(tasks, None)):
+            name, arguments = task
+            waiting[client.submit(function, *arguments, pure=False)] = name
+        if not waiting:
+            return
+        finished = wait(list(waiting), return_when="FIRST_COMPLETED").done
+        for future in finished:
+            try:
+                value, error = future.result(), None
+            except Exception as failure:  # also what came back but cannot be unpacked here
+                value, error = None, failure
+            yield waiting.pop(future), value, error
+            future.release()

@@ -1,0 +1,1 @@
+"""Behind `python -m labkit`: what all commands share, and those of data sets."""

@@ -1,0 +1,1 @@
+"""Behind `labkit.search`: spaces, methods, the record of a study."""

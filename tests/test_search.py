@@ -1,0 +1,298 @@
+"""Searches: what a choice trains, no trial lost or twice whoever is killed, and methods that beat chance."""
+
+import json
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from labkit import runs, search
+from labkit.studies import record
+from labkit.studies.space import Axis, Space, spec_of
+
+ROOT = Path(__file__).resolve().parents[1]
+PLAN = """
+[lab.small]
+title = "small"
+[lab.small.spec]
+targets = ["smile"]
+data = { name = "builtin", n = 60, size = 32 }
+split = { kind = "random", validation = 0.3, test = 0.2 }
+config = { epochs = 3 }
+[table.none]
+lab = "small"
+title = "none"
+[search.tiny]
+lab = "small"
+trials = 24
+spec.model = "{channels[0]}k3 bn relu P {channels[1]}k3 bn relu P | 8 d{dropout}"
+[search.tiny.space]
+channels = ["2 2", "2 4", "4 4"]
+dropout = [0, 25]
+"config.learning_rate" = { low = 1e-3, high = 1e-1, log = true, steps = 5 }
+"""
+
+
+@pytest.fixture
+def reports(tmp_path):
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "plan.toml").write_text(PLAN)
+    return folder
+
+
+def tiny(reports, **options):
+    return search.read("tiny", "quick", reports.parent / "data", reports, **options)
+
+
+# The space
+
+
+def test_an_axis_is_a_list_or_a_range():
+    assert Axis.read("a", [3, 1]).values == (3, 1)
+    assert Axis.read("a", {"low": 1e-3, "high": 1e-1, "log": True, "steps": 3}).values == (0.001, 0.01, 0.1)
+    assert Axis.read("a", {"low": 0, "high": 1, "steps": 3}).values == (0, 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    "given", [[], {}, 3, {"low": 0, "high": 1, "log": True}, {"low": 2, "high": 1}, {"low": 1, "high": 2,
+    "steps": 1},
+              {"low": 1, "high": 2, "step": 3}, [[1], [2]]]
+)  # fmt: skip
+def test_any_other_axis_is_named(given):
+    with pytest.raises(ValueError, match=r"^search, .a.: expected a list"):
+        Axis.read("a", given)
+
+
+def test_a_choice_fills_the_model_and_the_settings(reports):
+    spec = tiny(reports).spec_of({"channels": "2 4", "dropout": 25, "config.learning_rate": 0.02})
+    assert spec.model == "2k3 bn relu P 4k3 bn relu P | 8 d25"
+    assert spec.config.learning_rate == 0.02
+    assert spec.config.epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "message"),
+    [
+        ("{a}k3", {}, "do not fit"),
+        ("{a[1]}k3", {"a": "8"}, "do not fit"),
+        ("8k3", {"a": 8}, "'a' has no place {a} in the model '8k3'"),
+        ("8k3", {"config.rate": 8}, "rate"),
+    ],
+)
+def test_what_does_not_fit_is_named(model, values, message):
+    base = {"data": {"name": "builtin"}, "split": {"kind": "random"}, "targets": ["smile"], "model": model}
+    with pytest.raises(ValueError, match=r"^search: ") as caught:
+        spec_of(base, values)
+    assert message in str(caught.value)
+
+
+def test_draws_and_values_are_each_others_inverse():
+    space = Space.read({"a": [3, 1, 2], "b": ["x", "y"], "c": {"low": 1, "high": 2}})
+    for values in space.grid():
+        assert space.values(space.drawn(values)) == values
+
+
+# A search
+
+
+def test_every_method_trains_different_trials_and_the_store_holds_them(reports):
+    for method in search.METHODS:
+        trials = search.run(tiny(reports), method, trials=6, progress=False)
+        assert len({tuple(trial.values.values()) for trial in trials}) == 6
+        assert all(trial.score == trial.result.value(part="validation") for trial in trials)
+    keys = [path.stem for path in (reports / "quick" / "rows").glob("*.json")]
+    assert len(keys) <= 24 and len(keys) == len(set(keys))
+
+
+def test_what_was_trained_before_is_read(reports, monkeypatch):
+    first = search.run(tiny(reports), "random", trials=5, progress=False)
+    monkeypatch.setattr(search.running, "train", lambda *_: pytest.fail("trained again"))
+    other = tiny(reports, storage=f"sqlite:///{reports}/other.db")
+    again = search.run(other, "random", trials=5, progress=False)
+    assert [trial.values for trial in again] == [trial.values for trial in first]
+
+
+def test_a_row_that_was_lost_is_trained_again_before_the_search_goes_on(reports):
+    first = search.run(tiny(reports), "random", trials=3, progress=False)
+    lost = reports / "quick" / "rows" / f"{first[1].result.key}.json"
+    lost.unlink()
+    again = search.run(tiny(reports), "random", trials=4, progress=False)
+    assert lost.exists()
+    assert [trial.score for trial in again[:3]] == [trial.score for trial in first]
+
+
+def test_a_grid_ends_where_nothing_is_left(reports):
+    trials = search.run(tiny(reports), "grid", trials=99, progress=False)
+    assert len(trials) == 3 * 2 * 5
+
+
+def test_a_hopeless_trial_is_ended_and_never_stands_for_a_whole_row(reports, monkeypatch):
+    monkeypatch.setattr(search.plan, "read_plan", _with_early(search.plan.read_plan))
+    second = lambda self, study, trial: trial.number == 1  # noqa: E731
+    monkeypatch.setattr(record.optuna.pruners.MedianPruner, "prune", second)
+    found = tiny(reports)
+    trials = search.run(found, "random", trials=3, progress=False)
+    assert [trial.ended_early for trial in trials] == [False, True, False]
+    assert len(trials[1].result.history) == 1
+    assert trials[1].score == trials[1].result.history[0]["validation_accuracy_smile"]
+    assert search.running.kept(found.spec_of(trials[1].values), found.store) is None
+
+
+def _with_early(read_plan):
+    def read(folder):
+        plan = read_plan(folder)
+        plan["search"]["tiny"]["early"] = 1
+        return plan
+
+    return read
+
+
+def test_a_training_that_fails_is_a_trial_too(reports, monkeypatch):
+    def diverges(spec, *_):
+        return runs.RunResult(**_failed(spec)), None
+
+    monkeypatch.setattr(search.running, "train", diverges)
+    trials = search.run(tiny(reports), "tpe", trials=4, progress=False)
+    assert [trial.score for trial in trials] == [None] * 4
+    assert search.frame(trials)["error"].tolist() == ["FloatingPointError: no"] * 4
+
+
+def _failed(spec):
+    identity = search.running.identity_of(spec)
+    common = {"key": spec.key(identity), "spec": spec.as_dict(), "engine": runs.ENGINE, "identity": identity}
+    return common | search.running.provenance() | {"error": "FloatingPointError: no"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": "big"}, "search 'big': expected one of tiny"),
+        ({"profile": "slow"}, "profile: expected one of quick, full, got 'slow'"),
+        ({"method": "luck"}, "method: expected one of grid, random, tpe, gp, got 'luck'"),
+        ({"trials": 0}, "trials and workers: expected 1 or more, got 0 and 1"),
+        ({"storage": "sqlite:////proc/none.db"}, "storage sqlite:////proc/none.db: "),
+        ({"storage": "postgresql://somebody:secret@127.0.0.1:9/none"}, "storage postgresql"),
+        ({"storage": "wrong"}, "storage wrong: "),
+    ],
+)
+def test_a_wrong_call_is_told_in_one_line(reports, change, message):
+    given = {"id": "tiny", "profile": "quick", "method": "random", "trials": 2, "storage": ""} | change
+    with pytest.raises((ValueError, OSError)) as caught:
+        found = search.read(given["id"], given["profile"], reports, reports, given["storage"])
+        search.run(found, given["method"], trials=given["trials"], progress=False)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+# Killed
+
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def _command(reports, storage, workers):
+    options = {"--method": "random", "--workers": workers, "--storage": storage}
+    options |= {"--data-dir": reports.parent / "data", "--reports-dir": reports}
+    words = [word for option in options.items() for word in map(str, option)]
+    return [sys.executable, "-m", "labkit", "search", "tiny", "--json", *words]
+
+
+def _killed_five_times(reports, storage, workers):
+    """Start a search, kill it at a random moment, five times; then let it end. Returns what it said."""
+    command, luck = _command(reports, storage, workers), random.Random(workers)
+
+    def kept():
+        return len(list((reports / "quick" / "rows").glob("*.json")))
+
+    for _ in range(5):
+        process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, start_new_session=True)
+        enough, end = kept() + luck.randint(1, 3), time.time() + 120
+        while kept() < enough and time.time() < end:
+            assert process.poll() is None, "ended before it was killed"
+            time.sleep(0.01)
+        time.sleep(luck.random() * 0.2)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _check_whole(reports, trials):
+    """24 different trials, each with its row, and no row that is no trial's."""
+    assert len(trials) == 24
+    assert len({(t["channels"], t["dropout"], t["learning_rate"]) for t in trials}) == 24
+    assert all(t["score"] is not None and not t["ended_early"] for t in trials)
+    rows = [json.loads(path.read_text()) for path in (reports / "quick" / "rows").glob("*.json")]
+    assert len(rows) == 24
+    assert not [row["error"] for row in rows if row["error"]]
+    assert not list((reports / "quick" / "rows").glob(".*.tmp.json"))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_killed_five_times_it_has_24_different_trials_in_the_end(reports, workers):
+    trials = _killed_five_times(reports, f"sqlite:///{reports}/study.db", workers)
+    _check_whole(reports, trials)
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    """The address of a PostgreSQL server of this test's own."""
+    programs = shutil.which("initdb") or next(Path("/usr/lib/postgresql").glob("*/bin/initdb"), None)
+    if programs is None:
+        assert os.environ.get("LABKIT_BROWSER_TESTS") != "required", "no PostgreSQL, although CI installs it"
+        pytest.skip("no PostgreSQL here: initdb is neither on PATH nor under /usr/lib/postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="labkit-postgres-"))  # a short name, for the server's socket
+    user = {}
+    if os.geteuid() == 0:  # the server refuses to be run by root
+        user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+        os.chown(folder, pwd.getpwnam("nobody").pw_uid, user["group"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    bin, data = Path(programs).parent, folder / "data"
+    initdb = [bin / "initdb", "-D", data, "-U", "lab", "--auth=trust", "--no-sync"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **user)
+    options = ["-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1", "-F"]
+    server = subprocess.Popen([bin / "postgres", *options], cwd=folder, stderr=subprocess.DEVNULL, **user)
+    address = f"postgresql://lab@127.0.0.1:{port}/postgres"
+    end = time.time() + 60
+    while not _answers(address):
+        assert server.poll() is None and time.time() < end, "the PostgreSQL server did not start"
+        time.sleep(0.2)
+    yield address
+    server.send_signal(signal.SIGINT)
+    server.wait(60)
+    shutil.rmtree(folder)
+
+
+def _answers(address):
+    try:
+        psycopg.connect(address).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_killed_on_postgresql(reports, postgres):
+    _check_whole(reports, _killed_five_times(reports, postgres, 1))
+
+
+def test_two_processes_share_a_search(reports):
+    command = _command(reports, f"sqlite:///{reports}/study.db", 1)
+    options = {"cwd": ROOT, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, **options) for _ in "ab"]
+    said = [json.loads(process.communicate()[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    _check_whole(reports, max(said, key=len))
