@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 GEOMETRY = {"mirror", "rotate", "shift", "zoom"}
+COARSE = (2, 3, 4, 6)
 
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
@@ -125,13 +126,15 @@ def grey(images, generator, amount):
 
 
 def coarse(images, generator, amount):
-    """Give a share `amount` of the images a half or a third of the pixels a side, enlarged again."""
-    side, drawn = images.shape[-1], uniform(len(images), 0, 1, generator)
-    for fewer, below in ((side // 2, amount), (side // 3, amount / 2)):
-        small = F.interpolate(images, fewer, mode="area")
-        again = F.interpolate(small, side, mode="bilinear", align_corners=False)
-        images = torch.where(drawn < below, again, images)
-    return images
+    """Give a share `amount` of the images a half, a third, a quarter or a sixth of the pixels a side,
+    enlarged again."""
+    side, drawn = images.shape[-1], uniform(len(images), 0, 1, generator).flatten()
+    changed = images.clone()
+    for i, times in enumerate(COARSE):
+        chosen = (drawn >= i * amount / len(COARSE)) & (drawn < (i + 1) * amount / len(COARSE))
+        small = F.interpolate(images[chosen], max(1, side // times), mode="area")
+        changed[chosen] = F.interpolate(small, side, mode="bilinear", align_corners=False)
+    return changed
 
 
 STEPS: dict[str, Callable] = {
@@ -146,7 +149,7 @@ STEPS: dict[str, Callable] = {
     "grey": grey,
     "coarse": coarse,
 }
-STRENGTHS = (1, 2, 3)  # of `CORRUPTIONS`: seen, strong, nearly too strong
+STRENGTHS = (1, 2, 3)  # of `CORRUPTIONS`: seen at once, strong, nearly too strong for a person
 
 
 def _jpeg(images, quality):
@@ -180,20 +183,20 @@ def _fewer(image, share):
 # and strength, 1 to 3, that gives uint8 (N, H, W, C). Nothing is drawn by chance but noise, which has a seed.
 CORRUPTIONS: dict[str, Callable] = {
     "grey": lambda x, s: _each(x, lambda i: i + (i.mean(-1, keepdims=True) - i) * (s / 3)),
-    "low resolution": lambda x, s: _each(x, lambda i: _fewer(i, (0.5, 0.33, 0.22)[s - 1])),
-    "blur": lambda x, s: _each(x, lambda i: cv2.GaussianBlur(i, (0, 0), (1, 1.7, 2.5)[s - 1] * len(i) / 64)),
-    "dark": lambda x, s: _each(x, lambda i: i * (0.5, 0.3, 0.18)[s - 1]),
-    "bright": lambda x, s: _each(x, lambda i: i * (1.5, 2.0, 2.7)[s - 1]),
-    "low contrast": lambda x, s: _each(x, lambda i: 128 + (i - 128) * (0.5, 0.3, 0.18)[s - 1]),
+    "low resolution": lambda x, s: _each(x, lambda i: _fewer(i, (0.33, 0.22, 0.15)[s - 1])),
+    "blur": lambda x, s: _each(x, lambda i: cv2.GaussianBlur(i, (0, 0), (1.7, 2.8, 4)[s - 1] * len(i) / 64)),
+    "dark": lambda x, s: _each(x, lambda i: i * (0.3, 0.15, 0.07)[s - 1]),
+    "bright": lambda x, s: _each(x, lambda i: i * (2.0, 3.0, 4.5)[s - 1]),
+    "low contrast": lambda x, s: _each(x, lambda i: 128 + (i - 128) * (0.3, 0.15, 0.08)[s - 1]),
     "noise": lambda x, s: np.clip(
-        x + np.random.default_rng(s).normal(0, (10, 20, 35)[s - 1], x.shape), 0, 255
+        x + np.random.default_rng(s).normal(0, (20, 40, 70)[s - 1], x.shape), 0, 255
     ).astype(np.uint8),
-    "JPEG": lambda x, s: np.stack(_jpeg(x, (25, 12, 6)[s - 1])).reshape(x.shape),
-    "box shifted": lambda x, s: _moved(x, 0.05 * s, 0.05 * s, 1.0),
-    "box too large": lambda x, s: _moved(x, 0, 0, (0.85, 0.7, 0.55)[s - 1]),
-    "box too small": lambda x, s: _moved(x, 0, 0, (1.15, 1.3, 1.45)[s - 1]),
+    "JPEG": lambda x, s: np.stack(_jpeg(x, (12, 7, 4)[s - 1])).reshape(x.shape),
+    "box shifted": lambda x, s: _moved(x, 0.06 * s, 0.06 * s, 1.0),
+    "box too large": lambda x, s: _moved(x, 0, 0, (0.7, 0.55, 0.42)[s - 1]),
+    "box too small": lambda x, s: _moved(x, 0, 0, (1.3, 1.5, 1.7)[s - 1]),
     "colour cast": lambda x, s: _each(
-        x, lambda i: i * np.array([1 + 0.15 * s, 1, 1 - 0.15 * s])[: i.shape[-1]]
+        x, lambda i: i * np.array([1 + 0.2 * s, 1, 1 - 0.25 * s])[: i.shape[-1]]
     ),
 }
 

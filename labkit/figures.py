@@ -9,6 +9,7 @@ from labkit.charts.results import (
     runs_beside_published,
     trade_off,
 )
+from labkit.charts.searches import best_so_far, front, histograms_over_time, parallel_coordinates
 from labkit.charts.sheets import changes, confusion, faces, filters, similarities
 from labkit.charts.style import (
     BLACK,
@@ -41,6 +42,7 @@ __all__ = [
     "YELLOW",
     "against_seconds",
     "bars",
+    "best_so_far",
     "changes",
     "check_target",
     "comparison",
@@ -49,9 +51,12 @@ __all__ = [
     "differences",
     "faces",
     "filters",
+    "front",
+    "histograms_over_time",
     "histories",
     "layers",
     "lines",
+    "parallel_coordinates",
     "runs_beside_published",
     "save",
     "similarities",

@@ -14,6 +14,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tqdm.auto import tqdm
 
@@ -37,6 +38,7 @@ __all__ = [
     "run",
     "trials_to_reach",
 ]
+TRIED = Path(__file__).parent / "studies" / "tried.csv"
 SETTINGS = {"lab", "title", "text", "spec", "space", "score", "early", "trials", "quick", "full"}
 
 
@@ -202,6 +204,14 @@ def frame(trials: list[Trial]):
         for trial in trials
     ]
     return pd.DataFrame(lines).sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def tried():
+    """The 216 trials of the plan's search `replay`, each trained on FER2013: a column each for the values, by
+    name, `score` and `seconds`. What they are, the report's table `search-trials` says."""
+    import pandas as pd
+
+    return pd.read_csv(TRIED)
 
 
 def _asked(search: Search, record: Record) -> Iterator[tuple]:

@@ -56,7 +56,8 @@ ALLOWED = {
     "charts.sheets": "charts.style",
     "charts.curves": "charts.style",
     "charts.results": "charts.style",
-    "figures": "charts.style charts.sheets charts.curves charts.results",
+    "charts.searches": "charts.style",
+    "figures": "charts.style charts.sheets charts.curves charts.results charts.searches",
     "datasets": "places faces figures synthetic formats.archives formats.builtin formats.cache "
     "formats.checking formats.decoding formats.reading formats.sources",
     "splits": "faces",
@@ -89,6 +90,7 @@ ALLOWED = {
     "widgets.still": "raster",
     "widgets.puppet": "devices synthetic faces raster training views widgets.still",
     "widgets.camera": "camera follow widgets.still",
+    "widgets.coordinates": "figures widgets.still",
     "widgets.explorer": "devices explain raster training views widgets.still",
     # reports
     "plan": "places running runs splits",
