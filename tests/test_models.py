@@ -393,3 +393,36 @@ def test_the_builder_is_told_the_size_of_the_images():
     assert large(torch.zeros(2, 1, 64, 64))["emotion"].shape == (2, 7)
     with pytest.raises(ValueError, match="'smile-base' takes images of 64 pixels, got 48"):
         models.build("smile-base", {"smile": 2}, size=48)
+
+
+def test_a_picture_of_another_exposure_and_tint_is_the_same_to_a_net_with_instance_norm():
+    model = models.build("smile-even", {"smile": 2}, seed=1).eval()
+    images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    other = images * torch.tensor([0.9, 0.6, 0.5])[:, None, None] + 0.05
+    plain = models.build("smile-final", {"smile": 2}, seed=1).eval()
+    with torch.no_grad():
+        apart = [(net(images)["smile"] - net(other)["smile"]).abs().max() for net in (model, plain)]
+    assert apart[0] < apart[1] / 5
+
+
+def test_the_image_is_normalised_as_torch_does_it():
+    model = models.build("emotion-even", {"emotion": 7}, in_channels=1, size=48)
+    model.mean.fill_(0.4), model.deviation.fill_(0.2)
+    images = torch.rand(2, 1, 48, 48)
+    layer = torch.nn.InstanceNorm2d(1, eps=models.FLATTEST)
+    torch.testing.assert_close(model.normalised(images), layer((images - 0.4) / 0.2))
+
+
+def test_dropout_and_connected_layers_are_words_too():
+    net = models.find("8k3 bn relu P d25 16k3 relu P | 32 16 d50")
+    assert (net.hidden, net.dropout) == ((32, 16), 0.5)
+    model = models.build("8k3 bn relu P d25 16k3 relu P | 32 16 d50", {"emotion": 7}, in_channels=1)
+    assert [type(m).__name__ for m in model.features][3:5] == ["MaxPool2d", "Dropout"]
+    assert model.features[4].p == 0.25 and model.hidden[3].p == 0.5
+    assert model.hidden[0].in_features == 16 * 12 * 12 and model.hidden[4].out_features == 16
+
+
+@pytest.mark.parametrize("text", ["8k3 d", "8k3 d100", "8k3 |", "8k3 | x", "8k3 | d20 8", "8k3 | 0"])
+def test_a_slip_in_these_words_is_named(text):
+    with pytest.raises(ValueError, match="expected"):
+        models.find(text)

@@ -195,6 +195,56 @@ def test_a_wrong_call_is_told_in_one_line(reports, change, message):
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
+# Replayed
+
+
+GRID = Space.read({"a": [1, 2, 3, 4, 5, 6], "b": [0, 1, 2, 3, 4, 5], "c": ["x", "y", "z"]})
+HILL = {tuple(v.values()): -((v["a"] - 5) ** 2) - (v["b"] - 1) ** 2 + (v["c"] == "y") for v in GRID.grid()}
+
+
+@pytest.mark.parametrize("method", search.METHODS)
+def test_a_replay_sees_every_score_once_and_the_seed_alone_decides_the_order(method):
+    n = 15 if method == "gp" else len(HILL)
+    seen = search.replay(GRID, HILL, method, 3, n)
+    assert seen == search.replay(GRID, HILL, method, 3, n)
+    assert seen != search.replay(GRID, HILL, method, 4, n)
+    if method != "gp":
+        assert sorted(seen) == sorted(HILL.values())
+
+
+def test_a_model_of_what_was_tried_finds_the_top_of_a_hill_sooner():
+    needed = {
+        method: [
+            search.trials_to_reach(search.replay(GRID, HILL, method, seed, 108), 0) for seed in range(10)
+        ]
+        for method in ("random", "tpe")
+    }
+    assert sorted(needed["tpe"])[5] < sorted(needed["random"])[5]
+
+
+def test_what_is_counted():
+    assert search.best_so_far([1, 3, 2, 4]).tolist() == [1, 3, 3, 4]
+    assert search.trials_to_reach([1, 3, 2], 2) == 2
+    assert search.trials_to_reach([1, 3, 2], 4) is None
+    assert search.front([3, 1, 2, 2], [5, 1, 0, 3]) == [1, 3, 0]
+
+
+def test_importance_is_that_of_what_the_score_depends_on():
+    trials = [(v, float(v["a"])) for v in GRID.grid()]
+    importance = search.importance(GRID, trials)
+    assert next(iter(importance)) == "a" and importance["a"] > 0.99
+    assert sum(importance.values()) == pytest.approx(1)
+
+
+def test_the_trials_of_the_lab_fill_their_space():
+    found = search.read("replay", "full", ROOT / "data", ROOT / "reports")
+    known = search.tried()
+    wanted = {tuple(values.values()) for values in found.space.grid()}
+    assert {tuple(row[:-2]) for row in known.itertuples(index=False)} == wanted
+    assert len(known) == len(wanted) >= 200
+    assert known["score"].between(0.1, 0.7).all() and (known["seconds"] > 0).all()
+
+
 # Killed
 
 

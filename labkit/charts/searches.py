@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from labkit.charts.style import BLACK, BLUE, RED, SKY, axes_of, colour_of, legend_beside, line_of
 
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # a number that lines run through
+
 
 def best_so_far(curves: dict[str, np.ndarray], ylabel: str, goal: tuple[str, float] | None = None) -> Figure:
     """The best score after each number of trials: a line for the median over seeds, a band from the 10th to
@@ -71,7 +73,7 @@ def parallel_coordinates(
     for x, name in enumerate(names):
         ax.axvline(x, color=BLACK, linewidth=0.8)
         for value, y in height[name].items():
-            ax.text(x - 0.04, y, str(value), ha="right", va="center", fontsize=7)
+            ax.text(x - 0.04, y, str(value), ha="right", va="center", fontsize=7, bbox=BEHIND, zorder=5)
     ax.axvline(len(names), color=BLACK, linewidth=0.8)
     for share in (0, 0.5, 1):
         value = norm.vmin + share * (norm.vmax - norm.vmin)
@@ -91,15 +93,14 @@ def front(costs, scores, best: list[int], xlabel: str, ylabel: str) -> Figure:
     Args:
         costs, scores: one of each a trial.
         best: the trials on the front, cheaper first.
-        xlabel, ylabel: labels of the axes; the cost's is logarithmic.
+        xlabel, ylabel: labels of the axes.
     """
     figure, axes = axes_of(7, 3.6)
     ax = axes[0, 0]
     ax.plot(costs, scores, "o", color=SKY, markersize=4, alpha=0.6, label="trials")
     x, y = [costs[i] for i in best], [scores[i] for i in best]
     ax.step(x, y, where="post", color=BLUE, marker="o", markersize=5, label="no trial is cheaper and better")
-    ax.set_xscale("log")
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None))
     legend_beside(ax)
     return figure
 
