@@ -395,14 +395,16 @@ def test_the_builder_is_told_the_size_of_the_images():
         models.build("smile-base", {"smile": 2}, size=48)
 
 
-def test_a_picture_of_another_exposure_and_tint_is_the_same_to_a_net_with_instance_norm():
-    model = models.build("smile-even", {"smile": 2}, seed=1).eval()
+def test_a_picture_of_another_exposure_and_tint_is_nearly_the_same_to_a_net_with_instance_norm():
     images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     other = images * torch.tensor([0.9, 0.6, 0.5])[:, None, None] + 0.05
-    plain = models.build("smile-final", {"smile": 2}, seed=1).eval()
-    with torch.no_grad():
-        apart = [(net(images)["smile"] - net(other)["smile"]).abs().max() for net in (model, plain)]
-    assert apart[0] < apart[1] / 5
+
+    def apart(name):
+        model = models.build(name, {"smile": 2})
+        model.mean.fill_(0.5), model.deviation.fill_(0.29)
+        return (model.normalised(images) - model.normalised(other)).abs().max()
+
+    assert apart("smile-even") < 0.15 < 1 < apart("smile-final")
 
 
 def test_the_image_is_normalised_as_torch_does_it():

@@ -18,7 +18,7 @@ from labkit import camera, detect, devices, evaluation, follow, raster, running,
 from labkit.figures import bars
 from labkit.training import TrainConfig
 from labkit.widgets import camera as webcam
-from labkit.widgets import explorer, puppet, still
+from labkit.widgets import coordinates, explorer, puppet, still
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -410,3 +410,26 @@ def test_messages_from_several_threads_are_answered_one_by_one(camera_widget):
         list(pool.map(lambda _: receive("film"), range(12)))
     assert len(sent) == 12 and all("faces" in content for content, _ in sent)
     assert len({buffers[0] for _, buffers in sent}) == 12, "each got a frame of its own"
+
+
+# parallel coordinates
+
+
+def test_the_ranges_choose_the_trials_that_are_coloured():
+    trials = [{"a": a, "config.b": b} for a in ("x", "y") for b in (1, 2, 3)]
+    widget = coordinates.Coordinates(
+        trials, {"a": ["x", "y"], "config.b": [1, 2, 3]}, [1, 2, 3, 4, 5, 6], "score"
+    )
+    assert widget.chosen().all() and "6 of 6 trials, the best of them 6.000" in widget.told.value
+    before = decode(widget.image.value)
+    widget.ranges["config.b"].index = (0, 1)
+    assert widget.chosen().tolist() == [True, True, False] * 2
+    assert "4 of 6 trials, the best of them 5.000" in widget.told.value
+    after = decode(widget.image.value)
+    assert after.shape == before.shape and (after != before).any()
+    coloured = [(picture.max(2).astype(int) - picture.min(2) > 60).sum() for picture in (before, after)]
+    assert 0 < coloured[1] < coloured[0], "two of the six lines are grey"
+    assert widget.still().shape[2] == 3
+    assert "image/png" in widget._repr_mimebundle_()[0]
+    widget.ranges["a"].index, widget.ranges["config.b"].index = (0, 0), (2, 2)
+    assert widget.told.value == "1 of 6 trials, the best of them 3.000"

@@ -2,8 +2,8 @@
 counted, and ends with 1 where something was lost, half-written or answered by a traceback.
 
 Four parts: each kind of `bad_inputs.KINDS`; a disk that is full at twenty places; kills at random moments of
-import, training and report; and, in what is left of the time, the random inputs of `test_any_input.py`, other
-ones each time. Annotation and search come with their labs."""
+import, training, search and report; and, in what is left of the time, the random inputs of
+`test_any_input.py`, other ones each time. Annotation comes with its lab."""
 
 import argparse
 import json
@@ -183,6 +183,14 @@ store = runs.Store(sys.argv[1] + "/rows", sys.argv[1] + "/runs")
 for seed in range(3):
     running.run(runs.RunSpec.from_dict({**spec, "seed": seed}), store, progress=False, checkpoint=True)
 """
+SEARCH = """
+import sys
+from labkit import search
+found = search.read("emotion", "quick", sys.argv[1] + "/data", sys.argv[1])
+trials = search.run(found, "random", trials=6, progress=False)
+assert len({tuple(trial.values.values()) for trial in trials}) == 6, trials
+assert all(trial.score == trial.result.value(part="validation") for trial in trials if not trial.ended_early)
+"""
 REPORT = """
 import sys
 from labkit import reports
@@ -194,11 +202,12 @@ sys.exit(any(outcome.state == "failed" for outcome in made.notebooks))
 WORKS = {  # name -> its script, and seconds within which it is killed
     "import": (IMPORT, 4.0),
     "training": (TRAIN, 9.0),
+    "search": (SEARCH, 20.0),
     "report": (REPORT, 60.0),
 }
 
 
-def kills(count: int, seconds: float, shares=(0.45, 0.45, 0.1)) -> tuple[int, list[str]]:
+def kills(count: int, seconds: float, shares=(0.35, 0.35, 0.2, 0.1)) -> tuple[int, list[str]]:
     """So many, at random moments, for at most so long; then each work is finished and looked at.
 
     Args:
