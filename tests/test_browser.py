@@ -207,6 +207,19 @@ def test_the_layout_holds(notebook_07, width):
     page.set_viewport_size({"width": 1400, "height": 900})
 
 
+def test_the_ranges_in_notebook_06_choose_trials(page, lab):
+    browser.run_all(page, lab("notebooks/06_hyperparameter_search.ipynb"), 600)
+    picture = page.locator(".widget-vbox:has(.widget-label:text-is('dropout')) img").last
+    picture.scroll_into_view_if_needed()
+    told = page.locator(".widget-vbox:has(.widget-label:text-is('dropout')) .widget-html-content").last
+    before = browser.content(picture)
+    assert told.inner_text().startswith("216 of 216 trials")
+    upper = handle(page, "dropout")
+    browser.press(page, upper, picture, "ArrowLeft")
+    assert told.inner_text().startswith("144 of 216 trials")
+    assert browser.content(picture) != before
+
+
 def test_the_puppet_in_notebook_07(notebook_07, networks):
     move_every_slider_of_the_puppet(notebook_07, networks)
     assert notebook_07.faults == []
