@@ -31,12 +31,14 @@ __all__ = [
     "Search",
     "Trial",
     "best_so_far",
+    "frame",
     "front",
     "importance",
     "read",
     "replay",
     "run",
     "trials_to_reach",
+    "tried",
 ]
 TRIED = Path(__file__).parent / "studies" / "tried.csv"
 SETTINGS = {"lab", "title", "text", "spec", "space", "score", "early", "trials", "quick", "full"}
@@ -52,7 +54,8 @@ class Search:
         score: part and measure that are to be high, such as ("validation", "accuracy").
         trials: how many the plan wants.
         early: epochs after which a trial worse than the median of the others is ended; None = never.
-        store: keeps the rows. url: of the database of its studies.
+        store: keeps the rows.
+        url: of the database of its studies.
     """
 
     id: str
@@ -90,7 +93,8 @@ class Trial:
         values: name -> value.
         score: None where training failed.
         ended_early: after fewer epochs than the others.
-        seconds: of training. result: all that came of it.
+        seconds: of training.
+        result: all that came of it.
     """
 
     number: int
@@ -122,20 +126,26 @@ def read(
         raise ValueError(f"search '{id}': expected one of {', '.join(searches)}")
     settings = searches[id]
     if unknown := sorted(set(settings) - SETTINGS):
-        raise ValueError(
-            f"search '{id}': unknown setting '{unknown[0]}', expected one of {', '.join(sorted(SETTINGS))}"
-        )
+        expected = f"expected one of {', '.join(sorted(SETTINGS))}"
+        raise ValueError(f"search '{id}': unknown setting '{unknown[0]}', {expected}")
+    if settings.get("lab") not in everything["lab"]:
+        expected = f"expected one of {', '.join(everything['lab'])}"
+        raise ValueError(f"search '{id}': lab '{settings.get('lab')}', {expected}")
     of_profile = settings.get(profile, {})
     spec = plan.merge(everything["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
+    score = tuple(settings.get("score", ("validation", "accuracy")))
+    early = of_profile.get("early", settings.get("early"))
+    if early is not None and score != ("validation", "accuracy"):
+        raise ValueError(f"search '{id}': early needs the score validation, accuracy, got {', '.join(score)}")
     folder = plan.folder_of(reports_dir, profile)
     runs_dir = place(reports_dir) / "runs"
     return Search(
         id=f"{id} {profile}",
         spec=plan.merge(spec, of_profile.get("spec", {})),
         space=Space.read(of_profile.get("space", settings.get("space"))),
-        score=tuple(settings.get("score", ("validation", "accuracy"))),
+        score=score,
         trials=of_profile.get("trials", settings.get("trials", 24)),
-        early=of_profile.get("early", settings.get("early")),
+        early=early,
         store=Store(folder / "rows", runs_dir),
         url=storage or f"sqlite:///{(runs_dir / 'searches.db').resolve()}",
         data_dir=str(data_dir),
@@ -154,14 +164,14 @@ def run(
     """Search until so many trials are done, those of earlier calls and of other processes among them.
 
     Args:
-        method: one of `METHODS`. seed: of what it draws; the trials themselves have the seed of the spec.
+        method: one of `METHODS`.
+        seed: of what the method draws; the trials themselves have the seed of the spec.
         trials: how many the study is to have; None = as the plan says.
         workers: so many trials at once on this machine, each with its share of the cores.
         scheduler: address of a Dask cluster that trains instead.
     Returns:
-        The trials that are done, in the order in which they were asked: fewer where the space holds no more,
-            or
-        where other processes still train some.
+        The trials that are done, in the order in which they were asked; fewer where the space holds no more,
+        or where other processes still train some.
     Raises:
         OSError: where the database or the scheduler does not answer.
         RuntimeError: after all others, where a trial took its worker down again and again.
@@ -203,7 +213,9 @@ def frame(trials: list[Trial]):
         | {"error": "" if trial.ended_early else trial.result.error or ""}
         for trial in trials
     ]
-    return pd.DataFrame(lines).sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    columns = None if lines else ["trial", "score", "ended_early", "seconds", "error"]
+    listed = pd.DataFrame(lines, columns=columns)
+    return listed.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
 def tried():
@@ -234,6 +246,7 @@ def _tell(search: Search, record: Record, number: int, result: RunResult) -> Non
 
 
 def _in_history(search: Search) -> str:
+    """What the score of an epoch is called in a history."""
     return f"{search.score[0]}_{search.score[1]}_{search.spec['targets'][0]}"
 
 

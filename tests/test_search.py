@@ -17,7 +17,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from labkit import runs, search
+from labkit import figures, runs, search
 from labkit.studies import record
 from labkit.studies.space import Axis, Space, spec_of
 
@@ -176,6 +176,21 @@ def _failed(spec):
 
 
 @pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('lab = "large"', "search 'tiny': lab 'large', expected one of small"),
+        ('lab = "small"\nmethod = "tpe"', "search 'tiny': unknown setting 'method', expected one of early, "),
+        ('lab = "small"\nscore = ["validation", "macro_f1"]\nearly = 1', "early needs the score validation"),
+    ],
+)
+def test_a_slip_in_the_plan_is_named(reports, line, message):
+    (reports / "plan.toml").write_text(PLAN.replace('[search.tiny]\nlab = "small"', f"[search.tiny]\n{line}"))
+    with pytest.raises(ValueError, match=r"^search .tiny.: ") as caught:
+        tiny(reports)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"id": "big"}, "search 'big': expected one of tiny"),
@@ -244,6 +259,42 @@ def test_the_trials_of_the_lab_fill_their_space():
     assert {tuple(row[:-2]) for row in known.itertuples(index=False)} == wanted
     assert len(known) == len(wanted) >= 200
     assert known["score"].between(0.1, 0.7).all() and (known["seconds"] > 0).all()
+
+
+# Pictures
+
+
+def test_the_line_is_the_median_of_the_seeds():
+    values = np.array([[0.1, 0.2], [0.3, 0.3], [0.2, 0.6]])
+    ax = figures.best_so_far({"tpe": values}, "accuracy", ("goal", 0.5)).axes[0]
+    assert ax.lines[0].get_ydata().tolist() == [0.2, 0.3]
+    assert ax.lines[1].get_ydata()[0] == 0.5
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["tpe, 3 seeds", "goal"]
+
+
+def test_a_trial_is_a_line_and_the_best_is_drawn_again():
+    trials = [{"a": "x", "b": 1}, {"a": "y", "b": 2}, {"a": "y", "b": 1}]
+    ax = figures.parallel_coordinates(trials, {"a": ["x", "y"], "b": [1, 2]}, [0.1, 0.9, 0.5], "score").axes[
+        0
+    ]
+    drawn = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 3]
+    assert len(drawn) == 4
+    assert drawn[-1].tolist() == pytest.approx([1, 1, 1], abs=0.02)
+
+
+def test_the_front_is_drawn_through_the_best():
+    ax = figures.front([1, 2, 3], [0.1, 0.5, 0.4], [0, 1], "seconds", "accuracy").axes[0]
+    assert ax.lines[1].get_xdata().tolist() == [1, 2]
+
+
+def test_each_layer_has_a_panel_with_time_to_the_right():
+    shares = np.zeros((5, 8))
+    shares[2, 7] = 1
+    figure = figures.histograms_over_time({"first": shares, "second": shares}, -8, 0, "gradient")
+    image = figure.axes[0].images[0]
+    assert image.get_array().shape == (8, 5) and image.get_array()[7, 2] == 1
+    assert image.get_extent() == [0, 5, -8, 0]
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["first", "second"]
 
 
 # Killed

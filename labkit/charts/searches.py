@@ -8,7 +8,12 @@ from matplotlib.figure import Figure
 
 from labkit.charts.style import BLACK, BLUE, RED, SKY, axes_of, colour_of, legend_beside, line_of
 
-BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # a number that lines run through
+BEHIND = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "alpha": 0.8,
+    "pad": 1,
+}  # a number that lines run through
 
 
 def best_so_far(curves: dict[str, np.ndarray], ylabel: str, goal: tuple[str, float] | None = None) -> Figure:

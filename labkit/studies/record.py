@@ -28,10 +28,8 @@ from optuna.trial import TrialState
 from labkit.studies import methods
 from labkit.studies.space import Space
 
-BEAT, FORGOTTEN = (
-    20,
-    120,
-)  # seconds between signs of life; a process elsewhere without one for so long is dead
+BEAT = 20  # seconds between two signs of life of a process
+FORGOTTEN = 120  # seconds without one after which a process on another machine counts as dead
 BUSY = 60  # seconds that one process waits for another's entry in an SQLite file
 OWNER, VALUES, FAILED = "owner", "values", "failed"  # what is noted on a trial
 COMPLETE = TrialState.COMPLETE
