@@ -57,7 +57,7 @@ def copy(tmp_path_factory):
     insert(house / "labkit" / "formats" / "sources.py", "SOURCES = {", block("A data set"))
     with open(house / "reports" / "plan.toml", "a", encoding="utf-8") as plan:
         plan.write("\n" + block("A table"))
-    nbformat.write(notebook(block("A notebook")), house / "notebooks" / "12_my_lab.ipynb")
+    nbformat.write(notebook(block("A notebook")), house / "notebooks" / "13_my_lab.ipynb")
     return house
 
 
