@@ -172,7 +172,7 @@ def published_spec(name: str, data_dir="data", reports_dir="reports") -> tuple[T
     weights = read_plan(reports_dir)["weights"]
     if name not in weights:
         raise ValueError(f"weights '{name}': expected one of {', '.join(weights)}")
-    table = read_table(weights[name]["table"], "full", data_dir=data_dir, reports_dir=reports_dir)
+    table = read_table(weights[name]["table"], "full", "", data_dir, reports_dir, whole=True)
     return table, table.rows[weights[name]["row"]].specs[0]
 
 
