@@ -209,7 +209,11 @@ def frame(trials: list[Trial]):
     lines = [
         {"trial": trial.number}
         | {name.rpartition(".")[2]: value for name, value in trial.values.items()}
-        | {"score": trial.score, "ended_early": trial.ended_early, "seconds": trial.seconds}
+        | {
+            "score": None if trial.score is None else round(trial.score, 4),
+            "ended_early": trial.ended_early,
+            "seconds": trial.seconds,
+        }
         | {"error": "" if trial.ended_early else trial.result.error or ""}
         for trial in trials
     ]
