@@ -32,7 +32,7 @@ def _load(options: str, data_dir: str):
 
 
 def faces_of(spec: RunSpec, data_dir="data"):
-    """The FaceSet of a spec; the last three stay in memory, since neighbouring rows mostly share theirs."""
+    """The FaceSet of a spec; the last three stay in memory, since neighbours mostly share theirs."""
     return _with_only(spec, _load(json.dumps(spec.data, sort_keys=True), str(data_dir)))
 
 
@@ -61,14 +61,20 @@ def parts_of(spec: RunSpec, faces) -> dict:
 
 
 def trained_on(spec: RunSpec, train, data_dir="data"):
-    """The FaceSet that training sees: so many images of its own training part as the spec says, and all of
-    those sets that it names beside."""
+    """The FaceSet that training sees: so many images of its own training part as the spec says, all of those
+    sets that it names beside, and of all these only what has a label to learn."""
     own = train if spec.own is None else train.take(np.arange(min(spec.own, len(train))))
     if not spec.also:
-        return own
+        return _labelled(spec, own)
     others = [_load(json.dumps(options, sort_keys=True), str(data_dir)) for options in spec.also]
     others = [_with_only(spec, faces) for faces in others]
-    return joined([own, *others] if len(own) else others, spec.targets)
+    return _labelled(spec, joined([own, *others] if len(own) else others, spec.targets))
+
+
+def _labelled(spec, faces):
+    known = [faces.labelled(target) for target in spec.targets if target in faces.targets]
+    chosen = np.any(known, axis=0) if known else np.ones(len(faces), bool)
+    return faces if chosen.all() else faces.take(chosen)
 
 
 def new_model(spec: RunSpec, faces):
@@ -156,12 +162,8 @@ def provenance() -> dict:
     root = Path(__file__).parents[1]
     command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
     git = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
-    versions = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-    }
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    versions |= {"numpy": np.__version__, "opencv": cv2.__version__}
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else names[device.type],
         "versions": versions,

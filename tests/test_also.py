@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labkit import augment, plan, running, runs
-from labkit.faces import FaceSet, joined
+from labkit.faces import UNLABELLED, FaceSet, joined
 from labkit.labels import EMOTIONS, SMILES
 
 
@@ -118,3 +118,15 @@ def test_a_stronger_change_changes_more_and_keeps_shape_and_type(name):
     assert apart[2] > apart[0] > 0
     grey = augment.CORRUPTIONS[name](image[..., :1], 2)
     assert grey.shape == (1, 64, 64, 1)
+
+
+def test_only_what_has_a_label_is_trained_on(faces):
+    labels = faces.targets["side"].copy()
+    labels[::3] = UNLABELLED
+    partly = replace(faces, targets={**faces.targets, "side": labels})
+    spec = runs.RunSpec({"name": "x"}, {"kind": "random"}, "tiny", ("side",))
+    assert len(running.trained_on(spec, partly)) == (labels != UNLABELLED).sum() < len(faces)
+    assert running.trained_on(spec, faces) is faces
+    both = runs.RunSpec({"name": "x"}, {"kind": "random"}, "tiny", ("side", "marks"))
+    known = (labels != UNLABELLED) | ~np.isnan(faces.targets["marks"]).all(1)
+    assert len(running.trained_on(both, partly)) == known.sum()
