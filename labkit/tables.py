@@ -45,7 +45,7 @@ def build(table: Table, results: list, measures: dict | None = None) -> pd.DataF
         for number, result in enumerate(of_row, 1):
             lines.append(_line({**row.labels, each_seed: str(number)}, [result], measures))
         lines.append(_line({**row.labels, each_seed: "mean"}, of_row, measures))
-    frame = pd.DataFrame(lines)
+    frame = pd.DataFrame(lines, columns=None if lines else list(_line({}, [], measures)))
     columns = list(frame)
     published = published_figures(table)
     keys = [c for c in columns if published is not None and c in published]

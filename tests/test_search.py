@@ -133,6 +133,13 @@ def test_a_row_that_was_lost_is_trained_again_before_the_search_goes_on(reports)
     assert [trial.score for trial in again[:3]] == [trial.score for trial in first]
 
 
+def test_what_is_finished_is_listed_without_training(reports, monkeypatch):
+    assert search.finished(tiny(reports), "random") == []
+    trials = search.run(tiny(reports), "random", trials=3, progress=False)
+    monkeypatch.setattr(search.running, "train", lambda *_: pytest.fail("trained"))
+    assert [t.values for t in search.finished(tiny(reports), "random")] == [t.values for t in trials]
+
+
 def test_a_grid_ends_where_nothing_is_left(reports):
     trials = search.run(tiny(reports), "grid", trials=99, progress=False)
     assert len(trials) == 3 * 2 * 5

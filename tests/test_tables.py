@@ -570,3 +570,10 @@ def test_a_published_file_that_does_not_fit_is_named(table):
             ValueError, match=f"table 'models': .*{file.name}.*{message}|table 'models': {message}"
         ):
             tables.published_figures(models)
+
+
+def test_a_table_whose_rows_are_all_in_the_background_is_empty_and_can_be_written():
+    table = plan.read_table("search-channels", "full", data_dir="no data", reports_dir=REAL_REPORTS)
+    frame = tables.build(replace(table, rows=()), [])
+    assert list(frame) == ["published", "ours", "sd", "seeds", "difference", "seconds", "device"]
+    assert len(frame) == 0 and tables.markdown(frame).startswith("| published")
