@@ -104,6 +104,19 @@ def test_the_puppet_in_notebook_00(page, lab, networks):
     move_every_slider_of_the_puppet(page, networks)
 
 
+def test_the_ranges_in_notebook_06_choose_trials(page, lab):
+    browser.run_all(page, lab("notebooks/06_hyperparameter_search.ipynb"), 600)
+    picture = page.locator(".widget-vbox:has(.widget-label:text-is('dropout')) img").last
+    picture.scroll_into_view_if_needed()
+    told = page.locator(".widget-vbox:has(.widget-label:text-is('dropout')) .widget-html-content").last
+    before = browser.content(picture)
+    assert told.inner_text().startswith("216 of 216 trials")
+    upper = handle(page, "dropout")
+    browser.press(page, upper, picture, "ArrowLeft")
+    assert told.inner_text().startswith("144 of 216 trials")
+    assert browser.content(picture) != before
+
+
 @pytest.fixture(scope="module")
 def notebook_07(page, lab):
     browser.run_all(page, lab("notebooks/07_filter_visualisation.ipynb"), 900)
@@ -205,19 +218,6 @@ def test_the_layout_holds(notebook_07, width):
                 inside,
             )
     page.set_viewport_size({"width": 1400, "height": 900})
-
-
-def test_the_ranges_in_notebook_06_choose_trials(page, lab):
-    browser.run_all(page, lab("notebooks/06_hyperparameter_search.ipynb"), 600)
-    picture = page.locator(".widget-vbox:has(.widget-label:text-is('dropout')) img").last
-    picture.scroll_into_view_if_needed()
-    told = page.locator(".widget-vbox:has(.widget-label:text-is('dropout')) .widget-html-content").last
-    before = browser.content(picture)
-    assert told.inner_text().startswith("216 of 216 trials")
-    upper = handle(page, "dropout")
-    browser.press(page, upper, picture, "ArrowLeft")
-    assert told.inner_text().startswith("144 of 216 trials")
-    assert browser.content(picture) != before
 
 
 def test_the_puppet_in_notebook_07(notebook_07, networks):
