@@ -232,7 +232,7 @@ def frame(trials: list[Trial]):
 
 def tried():
     """The 216 trials of the plan's search `replay`, each trained on FER2013: a column each for the values, by
-    name, `score` and `seconds`. What they are, the report's table `search-trials` says."""
+    name, `score` and `seconds`. How, the report's table `search-methods` says."""
     import pandas as pd
 
     return pd.read_csv(TRIED)

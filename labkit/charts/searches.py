@@ -8,12 +8,8 @@ from matplotlib.figure import Figure
 
 from labkit.charts.style import BLACK, BLUE, RED, SKY, axes_of, colour_of, legend_beside, line_of
 
-BEHIND = {
-    "facecolor": "white",
-    "edgecolor": "none",
-    "alpha": 0.8,
-    "pad": 1,
-}  # a number that lines run through
+# A number that lines run through stands on this.
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
 
 
 def best_so_far(curves: dict[str, np.ndarray], ylabel: str, goal: tuple[str, float] | None = None) -> Figure:
