@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 GEOMETRY = {"mirror", "rotate", "shift", "zoom"}
 COARSE = (2, 3, 4, 6)
+HARDER, SHARE = "harder", "share"
 
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
@@ -125,6 +126,12 @@ def grey(images, generator, amount):
     return torch.where(chosen, images.mean(1, keepdim=True), images)
 
 
+def glare(images, generator, amount):
+    """Overexpose a share `amount` of the images: 1.5 to 4.5 times as bright, and what is too bright is white."""
+    chosen = uniform(len(images), 0, 1, generator) < amount
+    return torch.where(chosen, (images * uniform(len(images), 1.5, 4.5, generator)).clamp(0, 1), images)
+
+
 def coarse(images, generator, amount):
     """Give a share `amount` of the images a half, a third, a quarter or a sixth of the pixels a side,
     enlarged again."""
@@ -148,6 +155,7 @@ STEPS: dict[str, Callable] = {
     "tint": tint,
     "grey": grey,
     "coarse": coarse,
+    "glare": glare,
 }
 STRENGTHS = (1, 2, 3)  # of `CORRUPTIONS`: seen at once, strong, nearly too strong for a person
 
@@ -238,12 +246,18 @@ def stored_copies(images, copies: int, seed: int = 0):
     return made
 
 
-def check(amounts: Mapping[str, float]) -> None:
-    """Check the amounts that `augment` is to be given: name of a step -> amount.
+def check(amounts: Mapping) -> None:
+    """Check the amounts that `augment` is to be given.
 
     Raises:
         ValueError: for a step that is not known, an amount below 0, or a zoom of 1 or more.
     """
+    harder = amounts.get(HARDER)
+    if harder is not None:
+        if not isinstance(harder, Mapping) or not 0 <= harder.get(SHARE, -1) <= 1:
+            raise ValueError(f"augment: '{HARDER}' must be steps with a '{SHARE}' from 0 to 1, got {harder!r}")
+        check({name: amount for name, amount in harder.items() if name != SHARE})
+        amounts = {name: amount for name, amount in amounts.items() if name != HARDER}
     known = sorted(GEOMETRY | set(STEPS))
     for name, amount in amounts.items():
         if name not in known:
@@ -256,18 +270,30 @@ def check(amounts: Mapping[str, float]) -> None:
             )
 
 
-def augment(images: torch.Tensor, amounts: Mapping[str, float], generator: torch.Generator) -> torch.Tensor:
+def augment(images: torch.Tensor, amounts: Mapping, generator: torch.Generator) -> torch.Tensor:
     """Every step that `amounts` names, geometry first.
 
     Args:
         images: float (B, C, H, W) in 0..1.
         amounts: name of a step, of `GEOMETRY` or `STEPS`, -> amount, for instance
-            `{"mirror": 0.5, "rotate": 10, "shift": 0.1, "noise": 0.05}`.
+            `{"mirror": 0.5, "rotate": 10, "shift": 0.1, "noise": 0.05}`. With `"harder": {"share": 0.4, ...}`
+            that share of the images gets the steps named there instead: a network bears much, and most of what
+            it learns from still looks like what it will see.
         generator: of the same device as the images; each image gets draws of its own.
 
     Returns:
         float (B, C, H, W).
     """
+    changed = _steps(images, amounts, generator)
+    if harder := amounts.get(HARDER):
+        chosen = (uniform(len(images), 0, 1, generator) < harder[SHARE]).flatten()
+        if chosen.any():
+            changed = changed.clone()
+            changed[chosen] = _steps(images[chosen], harder, generator)
+    return changed
+
+
+def _steps(images, amounts, generator):
     warp = {name: amount for name, amount in amounts.items() if name in GEOMETRY}
     if warp:
         images = geometry(images, generator, **warp)

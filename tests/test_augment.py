@@ -184,6 +184,23 @@ def test_everything_at_once_keeps_shape_and_range_and_follows_the_generator(imag
     )  # each image has draws of its own
 
 
+def test_a_share_of_the_images_is_treated_harder_and_the_given_ones_stay(images):
+    many = images[:1].repeat(400, 1, 1, 1)
+    before = many.clone()
+    made = augment.augment(many, {"harder": {"share": 0.25, "grey": 1.0}}, generator())
+    unchanged, grey = ((made - kind).abs().amax((1, 2, 3)) < 1e-6 for kind in (many, many.mean(1, keepdim=True)))
+    assert (unchanged ^ grey).all() and 65 < grey.sum() < 135  # four standard deviations
+    assert torch.equal(many, before)
+    none = augment.augment(many, {"mirror": 1.0, "harder": {"share": 0.0, "blur": 2.0}}, generator())
+    torch.testing.assert_close(none, many.flip(-1), atol=1e-5, rtol=0)
+
+
+def test_glare_makes_a_share_brighter_up_to_white(images):
+    many = images[:1].repeat(400, 1, 1, 1)
+    ratio = (augment.glare(many, generator(), 0.5).sum((1, 2, 3)) / many.sum((1, 2, 3))).numpy()
+    assert 160 < (ratio > 1.01).sum() < 240 and (ratio > 0.999).all()
+
+
 def test_the_global_random_state_is_left_alone(images):
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -200,6 +217,9 @@ def test_the_global_random_state_is_left_alone(images):
         ),
         ({"mirror": 0.5, "rotate": -3}, "augment: 'rotate' must be 0 or more, got -3"),
         ({"noise": float("nan")}, "augment: 'noise' must be 0 or more, got nan"),
+        ({"harder": {"grey": 1}}, "augment: 'harder' must be steps with a 'share' from 0 to 1, got .*grey"),
+        ({"harder": {"share": 0.5, "flip": 1}}, "expected steps out of .*, got 'flip'"),
+        ({"harder": 0.5}, "augment: 'harder' must be steps with a 'share' from 0 to 1, got 0.5"),
     ],
 )
 def test_unknown_steps_and_negative_amounts_are_refused(amounts, message):

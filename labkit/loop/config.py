@@ -67,7 +67,7 @@ class TrainConfig:
     schedule: str = "constant"
     reduce_by: float = 0.1
     reduce_after: int = 5
-    augment: dict[str, float] = field(default_factory=dict)
+    augment: dict[str, float | dict] = field(default_factory=dict)
     scale: str = "unit"
     loss: str | dict[str, str] = "cross_entropy"
     class_weights: dict = field(default_factory=dict)
