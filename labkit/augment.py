@@ -127,7 +127,7 @@ def grey(images, generator, amount):
 
 
 def glare(images, generator, amount):
-    """Overexpose a share `amount` of the images: 1.5 to 4.5 times as bright, and what is too bright is white."""
+    """Overexpose a share `amount` of the images: 1.5 to 4.5 times as bright, cut off at white."""
     chosen = uniform(len(images), 0, 1, generator) < amount
     return torch.where(chosen, (images * uniform(len(images), 1.5, 4.5, generator)).clamp(0, 1), images)
 
@@ -255,7 +255,8 @@ def check(amounts: Mapping) -> None:
     harder = amounts.get(HARDER)
     if harder is not None:
         if not isinstance(harder, Mapping) or not 0 <= harder.get(SHARE, -1) <= 1:
-            raise ValueError(f"augment: '{HARDER}' must be steps with a '{SHARE}' from 0 to 1, got {harder!r}")
+            rule = f"'{HARDER}' must be steps with a '{SHARE}' from 0 to 1"
+            raise ValueError(f"augment: {rule}, got {harder!r}")
         check({name: amount for name, amount in harder.items() if name != SHARE})
         amounts = {name: amount for name, amount in amounts.items() if name != HARDER}
     known = sorted(GEOMETRY | set(STEPS))
@@ -277,8 +278,8 @@ def augment(images: torch.Tensor, amounts: Mapping, generator: torch.Generator) 
         images: float (B, C, H, W) in 0..1.
         amounts: name of a step, of `GEOMETRY` or `STEPS`, -> amount, for instance
             `{"mirror": 0.5, "rotate": 10, "shift": 0.1, "noise": 0.05}`. With `"harder": {"share": 0.4, ...}`
-            that share of the images gets the steps named there instead: a network bears much, and most of what
-            it learns from still looks like what it will see.
+            that share of the images gets the steps named there instead: a network learns to bear much, while
+            most of what it sees stays as it will be.
         generator: of the same device as the images; each image gets draws of its own.
 
     Returns:

@@ -8,6 +8,7 @@ everywhere.
 import unicodedata
 
 SMILES = ("not smiling", "smiling")
+KINDS = ("person", "cartoon", "no face")  # what a picture shows
 POSES = ("frontal", "turned")
 NO_YES = ("no", "yes")
 
@@ -62,9 +63,10 @@ OTHER_UNITS = {
     "AU43": "eyes closed",
 }
 
-HAIR_COLOURS = ("black", "blond", "brown", "grey", "bald")
+HAIR_COLOURS = ("black", "blond", "brown", "grey", "bald", "ginger")
 HAIR_TOPS = ("hair", "bald", "hat", "scarf")
-ATTRIBUTES = {  # of the attribute lab, each with its classes; drawn faces have all but the last
+# Of the attribute lab, each with its classes. Drawn faces have all but the last, and no ginger hair.
+ATTRIBUTES = {
     "wrinkles": NO_YES,
     "freckles": NO_YES,
     "glasses": NO_YES,
@@ -102,6 +104,7 @@ SYNONYMS = {
     "grey": ("gray",),
     "blond": ("blonde",),
     "brown": ("brunette",),
+    "ginger": ("red", "red haired", "redhead"),
     "yes": ("true", "y", "1", "ja", "wahr"),
     "no": ("false", "n", "0", "nein", "falsch"),
 }

@@ -482,6 +482,50 @@ def test_celeba(tmp_path, kind):
     assert faces.split.tolist() == ["train", "validation", "test"] and faces.subjects.tolist() == ["77"] * 3
 
 
+COURSE = """4,,,,,
+file_name,hair_color,eyeglasses,smiling,young,human
+1,4,1,-1,1,1
+2,2,-1,1,-1,-1
+3,-1,-1,-1,-1,-1
+10,-1,-1,1,1,1
+"""
+
+
+def test_people_and_cartoons_in_their_own_codes(tmp_path):
+    files = {f"images/{i}.jpg": encoded(noise(20, 20), ".jpg") for i in (1, 2, 3, 10)}
+    folder = write(tmp_path / "course", files | {"attribute_list.csv": COURSE})
+    faces, summary = load(tmp_path, "attributes", folder)
+    assert summary["layout"] == "people and cartoons" and faces.names.tolist() == ["1", "2", "3", "10"]
+
+    def said(target):
+        return [(*faces.classes[target], None)[value] for value in faces.targets[target]]
+
+    assert said("kind") == ["person", "cartoon", "no face", "person"]
+    assert said("not_human") == ["no", "yes", "yes", "no"]
+    assert said("hair_colour") == ["black", "ginger", None, None]
+    assert said("glasses") == ["yes", "no", None, "no"]  # of a picture without a face it says nothing
+    assert said("smile") == ["not smiling", "smiling", None, "smiling"]
+    assert said("age") == ["young", "old", None, "young"]
+    again, _ = load(tmp_path, "cartoons", folder)
+    assert again.names.tolist() == faces.names.tolist() and datasets.look(folder)["name"] == "attributes"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("4,,,,,", "5,,,,,"), "states 5 images but has 4 rows"),
+        (("2,2,-1", "2,6,-1"), "line 4: expected hair_color -1 to 5 and eyeglasses, .* got 2,6,-1"),
+        (("1,4,1,-1", "1,4,1,0"), "line 3: expected hair_color"),
+        (("3,-1,-1,-1,-1,-1", "3,-1"), "line 5: expected hair_color"),
+    ],
+)
+def test_people_and_cartoons_refuse(tmp_path, change, message):
+    files = {f"images/{i}.jpg": encoded(noise(20, 20), ".jpg") for i in (1, 2, 3, 10)}
+    folder = write(tmp_path / "course", files | {"attribute_list.csv": COURSE.replace(*change)})
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, "attributes", folder)
+
+
 def test_attributes_refuse(tmp_path):
     _, files = photographs()
     celeba = "\n".join(["2", " ".join(CELEBA_NAMES), "a.png " + " ".join(["-1"] * 40)])

@@ -60,7 +60,7 @@ def test_images_and_targets_have_the_promised_shapes(faces):
     }
     assert faces.targets["action_units"].shape == (120, 15)
     assert faces.classes["emotion"] == EMOTIONS
-    assert faces.classes["hair_colour"] == ("black", "blond", "brown", "grey", "bald")
+    assert faces.classes["hair_colour"] == ("black", "blond", "brown", "grey", "bald", "ginger")
     assert len(set(faces.names)) == 120
 
 

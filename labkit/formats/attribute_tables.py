@@ -13,8 +13,7 @@ makesense:  boxes, `label,x,y,width,height,image,image width,image height` with 
             tags, `image,"[label,label]"`. A label is written `hair_colour=brown`; `brown`, `glasses` and
             `no glasses` are understood too. What an image has no label for is not labelled: a tool that only
             adds labels cannot say "no". Or JSON, `[{"image": "a.jpg", "annotations": ["glasses"]}]`.
-CelebA:     `list_attr_celeba.txt` (a count, 40 names, then 1 or -1 each) or the same as `.csv`, also with 0
-for -1.
+CelebA:     `list_attr_celeba.txt`, and the list of people and cartoons: `labkit.formats.celeba`.
 """
 
 import csv
@@ -27,20 +26,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labkit.faces import UNLABELLED
-from labkit.formats import decoding
+from labkit.formats import celeba, decoding
 from labkit.formats.reading import dialect, without_preface
 from labkit.labels import ATTRIBUTES, NO_YES, meant, plain
 
+COURSE = "people and cartoons"
 UNKNOWN = ("", "-1", "-1.0", "-1,0", "nan", "na", "n/a", "?", "-", "none", "null")  # "not labelled"
 NAMES = ("file", "filename", "file_name", "image", "image_name", "image_path", "path", "picture", "img")
-CELEBA_SPLITS = {"0": "train", "1": "validation", "2": "test"}
-CELEBA_HAIR = {
-    "Black_Hair": "black",
-    "Blond_Hair": "blond",
-    "Brown_Hair": "brown",
-    "Gray_Hair": "grey",
-    "Bald": "bald",
-}
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ def layout_of(text) -> str | None:
     """Which form of table `text` is; its first lines are enough.
 
     Returns:
-        "own", "makesense boxes", "makesense tags", "makesense JSON", "celeba", or None for none of them.
+        One of `PARSERS`, or None for none of them.
     """
     text = without_preface(text)
     lines = [line for line in text.splitlines()[:2] if line.strip()]
@@ -75,6 +67,8 @@ def layout_of(text) -> str | None:
     columns = _columns(first)
     if any("Eyeglasses" in re.split(r"[,\s]+", line) for line in lines):
         return "celeba"
+    if any({word.strip().lower() for word in re.split("[,;\t]", line)} >= celeba.COURSE for line in lines):
+        return COURSE
     if "name" in columns and set(columns) & set(ATTRIBUTES):
         return "own"
     is_box = len(first) >= 8 and all(re.fullmatch(r"-?\d+", value.strip()) for value in first[1:5])
@@ -104,7 +98,7 @@ def parse(text, where) -> Table:
     if layout is None:
         raise ValueError(
             f"{where}: expected name,{','.join(ATTRIBUTES)}, "
-            "an export of makesense.ai, or CelebA's attribute list"
+            "an export of makesense.ai, CelebA's attribute list, or that of people and cartoons"
         )
     return PARSERS[layout](without_preface(text), where)
 
@@ -238,39 +232,6 @@ def _meanings():
     return meanings
 
 
-def _celeba(text, where):
-    lines = [re.split(r"[,;\s]+", line.strip()) for line in text.splitlines() if line.strip()]
-    stated = int(lines.pop(0)[0]) if len(lines[0]) == 1 and lines[0][0].isdecimal() else None
-    columns = [column for column in lines.pop(0) if column not in ("image_id", "", "index", "Unnamed:", "0")]
-    if missing := [column for column in (*CELEBA_HAIR, "Eyeglasses", "Wearing_Hat") if column not in columns]:
-        raise ValueError(f"{where}: has no column {', '.join(missing)}")
-    if stated not in (None, len(lines)):
-        raise ValueError(f"{where}: states {stated} images but has {len(lines)} rows; download it again")
-    if lines and len(lines[0]) == len(columns) + 2:  # a first column that counts the rows
-        lines = [row[1:] for row in lines]
-    said = {value for row in lines for value in row[1:]}
-    values = {"1", "0"} if "0" in said else {"1", "-1"}
-    for i, row in enumerate(lines):
-        if len(row) != len(columns) + 1 or not set(row[1:]) <= values:
-            expected = f"a name and {len(columns)} values, each {' or '.join(sorted(values, reverse=True))}"
-            raise ValueError(f"{where}: row {i + 1} ('{row[0]}'): expected {expected}")
-    yes = np.array([[value == "1" for value in row[1:]] for row in lines], bool)
-    yes = yes.reshape(len(lines), len(columns))
-    attributes = dict(zip(columns, yes.T))
-    hair = np.stack([attributes[column] for column in CELEBA_HAIR], axis=1)
-    targets = {
-        "glasses": attributes["Eyeglasses"].astype(np.int64),
-        # None of the five or several of them: the colour cannot be told.
-        "hair_colour": np.where(hair.sum(1) == 1, hair.argmax(1), UNLABELLED),
-        # CelebA knows hats and bald heads only: a scarf counts as hair or hat there.
-        "hair_top": np.where(attributes["Wearing_Hat"], 2, attributes["Bald"].astype(np.int64)),
-        "celeba": yes.astype(np.float32),
-    }
-    classes = {name: ATTRIBUTES[name] for name in ("glasses", "hair_colour", "hair_top")}
-    classes["celeba"] = tuple(columns)
-    return Table("celeba", [row[0] for row in lines], targets, classes)
-
-
 def find_pictures(files, table, names) -> list[str | None]:
     """Where the pictures of a table lie.
 
@@ -321,45 +282,11 @@ def _key(path, looser) -> str:
     return name.rpartition(".")[0] or name if looser == 2 else name
 
 
-def celeba_columns(files, names) -> dict[str, np.ndarray]:
-    """split and subjects of CelebA's images, where the tables of them are there.
-
-    Args:
-        files: `Files` with `list_eval_partition` and `identity_CelebA.txt`, either or neither.
-        names: of N images.
-
-    Returns:
-        Column -> str (N,).
-
-    Raises:
-        ValueError: where a table has no line for an image, or another split than 0, 1 or 2.
-    """
-    columns = {}
-    for table in files.ending("list_eval_partition.txt", "list_eval_partition.csv")[:1]:
-        values = _celeba_values(files, table, names, ", N = 0, 1 or 2", CELEBA_SPLITS)
-        columns["split"] = np.array([CELEBA_SPLITS[value] for value in values])
-    for table in files.ending("identity_celeba.txt")[:1]:
-        columns["subjects"] = np.array(_celeba_values(files, table, names))
-    return columns
-
-
-def _celeba_values(files, table, names, rule="", choices=None):
-    """What a table of `name value` says of each name; `choices`, where given, are all that it may say."""
-    values = {}
-    for line in files.text(table).splitlines():
-        if line.strip():
-            row = re.split(r"[,\s]+", line.strip())
-            values[row[0]] = row[-1]
-    for name in names:
-        if name not in values or (choices is not None and values[name] not in choices):
-            raise ValueError(f"{table}: expected a line '{name} N'{rule}, got {values.get(name)}")
-    return [values[name] for name in names]
-
-
 PARSERS = {
     "own": _own,
     "makesense boxes": _boxes,
     "makesense tags": _tags,
     "makesense JSON": _json,
-    "celeba": _celeba,
+    "celeba": lambda text, where: Table("celeba", *celeba.parse(text, where)),
+    COURSE: lambda text, where: Table(COURSE, *celeba.parse_course(text, where)),
 }

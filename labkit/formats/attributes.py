@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from labkit.formats import archives, attribute_tables
+from labkit.formats import archives, attribute_tables, celeba
 from labkit.formats.reading import Reading, WrongLayout, photo_of
 
 PIXELS = 200  # as in the published report
 
 
 def read(files, track=iter) -> Reading:
-    """Photographs with a table of attributes: our own, makesense.ai's or CelebA's.
+    """Photographs with a table of attributes: our own, makesense.ai's, CelebA's, or of people and cartoons.
 
     `labkit.formats.attribute_tables` states their forms. A table given alone names pictures in its own folder
     or below. CelebA may be a part: rows without a picture are left out and counted; any other table must be
@@ -37,7 +37,7 @@ def read(files, track=iter) -> Reading:
             f"{name}: {missing} and {lost - 1} more pictures are not in {place.path} or below it"
         )
     left_out = [f"{lost} rows of the table have no picture here"] if lost else []
-    columns = attribute_tables.celeba_columns(place, table.names) if is_celeba else {}
+    columns = celeba.columns(place, table.names) if is_celeba else {}
     reading = Reading(
         layout=table.layout,
         names=np.array(table.names),
@@ -73,6 +73,6 @@ def _table_of(files, alone):
     if tables:
         found = f"found {', '.join(tables)}; give the one meant"
     raise WrongLayout(
-        "expected one table of attributes, our own, makesense.ai's or CelebA's, "
+        "expected one table of attributes, our own, makesense.ai's, CelebA's or that of people and cartoons, "
         f"with its photographs; {found}"
     )

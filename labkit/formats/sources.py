@@ -19,7 +19,8 @@ class Source:
     Attributes:
         title, holds, licence, get: text for people.
         layouts: what `reader` accepts, for people.
-        sign: a regular expression that some file name of this data set matches, and none of another.
+        sign: a regular expression that some file name of this data set matches, and none of another; `NEVER`
+            where the data set has to be named.
         reader: `labkit.formats.archives.Files` -> `labkit.formats.reading.Reading`.
         recognises: `Files` -> whether they are this data set by what is in them, where their names do not
             tell.
@@ -37,6 +38,11 @@ class Source:
     recognises: Callable = lambda files: False
     expected: dict[str, dict] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
+
+
+# What no file name matches: sets of attributes are recognised as "attributes", and have names of their own
+# only so that two of them can be imported beside each other.
+NEVER = r"(?!)"
 
 
 def _emotions(*counts):
@@ -122,10 +128,29 @@ SOURCES = {
             "own CSV with pictures beside or below it",
             "makesense.ai's CSV or JSON export",
             "list_attr_celeba.txt with img_align_celeba/",
+            "attribute_list.csv of people and cartoons",
         ),
         sign=r"(^|/)list_attr_celeba\.(txt|csv)$",
         reader=attributes.read,
         recognises=attributes.recognises,
+    ),
+    "celeba": Source(
+        title="CelebA",
+        holds="photographs of 10,177 known people, 202,599 or a part of them, with 40 attributes each",
+        licence="non-commercial research only, do not pass it on",
+        get="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        layouts=("list_attr_celeba.txt with img_align_celeba/",),
+        sign=NEVER,
+        reader=attributes.read,
+    ),
+    "cartoons": Source(
+        title="People and cartoons",
+        holds="photographs of people, drawn cartoons and pictures without a face, as a course hands them out",
+        licence="for teaching, from whoever gives the course; its photographs are CelebA's, under its terms",
+        get="from whoever gives the course",
+        layouts=("attribute_list.csv (file_name,hair_color,eyeglasses,smiling,young,human) with images/",),
+        sign=NEVER,
+        reader=attributes.read,
     ),
     "folders": Source(
         title="Your own folders",
