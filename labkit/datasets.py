@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from labkit.faces import FaceSet
-from labkit.formats import archives, builtin, cache, checking
+from labkit.formats import archives, attribute_tables, builtin, cache, checking
 from labkit.formats.archives import natural_key
 from labkit.formats.checking import COMMAND, described
 from labkit.formats.decoding import ENDINGS, decode, is_picture
@@ -43,6 +43,7 @@ __all__ = [
     "natural_key",
     "read",
     "recognise",
+    "table",
     "views",
 ]
 
@@ -313,6 +314,16 @@ def read(file, size, views=("face",), colour=True, progress=True) -> tuple[FaceS
         _check_not_empty(file, reading)
         view = next((view for view in views if view in reading.views), next(iter(reading.views)))
         return cache.read(title, reading, view, size, 3 if colour else 1, progress)
+
+
+def table(file) -> attribute_tables.Table:
+    """The labels of a table of attributes, of any form that can be imported, without its pictures.
+
+    Raises:
+        ValueError, FileNotFoundError: where it is none, or not as its form says.
+    """
+    with archives.open_files(file) as files:
+        return attribute_tables.parse(files.text(Path(file).name), Path(file).name)
 
 
 def available(name, data_dir="data") -> bool:

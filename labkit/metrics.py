@@ -176,3 +176,38 @@ def interval(values, level: float = 0.95) -> tuple[float, float]:
         raise ValueError("interval: needs two values or more, got one; run more seeds")
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * deviation / np.sqrt(len(values))
     return mean - float(half), mean + float(half)
+
+
+def cohens_kappa(first: np.ndarray, second: np.ndarray, n_classes: int, level: float = 0.95) -> dict:
+    """How far two people's labels agree beyond chance, with the interval of large samples.
+
+    Args:
+        first, second: int64 (N,), the labels that each gave the same N pictures, 0 to K - 1.
+        n_classes: K.
+        level: of confidence, 0 to 1.
+
+    Returns:
+        `kappa`, `low`, `high`: 1 = always the same, 0 = as often as chance; None each where no picture was
+        labelled by both, or where both gave one and the same class throughout, of which chance makes as much.
+
+    Source:
+        Cohen 1960; the standard error is that of Fleiss, Cohen and Everitt 1969.
+    """
+    from scipy import stats
+
+    undefined = {"kappa": None, "low": None, "high": None}
+    if not len(first):
+        return undefined
+    share = confusion_matrix(first, second, n_classes) / len(first)
+    rows, columns, same = share.sum(1), share.sum(0), float(share.trace())
+    chance = float(rows @ columns)
+    if np.isclose(chance, 1):
+        return undefined
+    kappa = (same - chance) / (1 - chance)
+    beside = rows[None, :] + columns[:, None]  # of row i and column j: what j's row and i's column sum to
+    diagonal = share.diagonal() * (1 - (rows + columns) * (1 - kappa)) ** 2
+    off = (share * beside**2).sum() - (share.diagonal() * beside.diagonal() ** 2).sum()
+    rest = (1 - kappa) ** 2 * off - (kappa - chance * (1 - kappa)) ** 2
+    variance = max(float(diagonal.sum() + rest), 0.0) / (len(first) * (1 - chance) ** 2)
+    half = float(stats.norm.ppf((1 + level) / 2)) * variance**0.5
+    return {"kappa": kappa, "low": max(kappa - half, -1.0), "high": min(kappa + half, 1.0)}

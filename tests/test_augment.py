@@ -188,7 +188,9 @@ def test_a_share_of_the_images_is_treated_harder_and_the_given_ones_stay(images)
     many = images[:1].repeat(400, 1, 1, 1)
     before = many.clone()
     made = augment.augment(many, {"harder": {"share": 0.25, "grey": 1.0}}, generator())
-    unchanged, grey = ((made - kind).abs().amax((1, 2, 3)) < 1e-6 for kind in (many, many.mean(1, keepdim=True)))
+    unchanged, grey = (
+        (made - kind).abs().amax((1, 2, 3)) < 1e-6 for kind in (many, many.mean(1, keepdim=True))
+    )
     assert (unchanged ^ grey).all() and 65 < grey.sum() < 135  # four standard deviations
     assert torch.equal(many, before)
     none = augment.augment(many, {"mirror": 1.0, "harder": {"share": 0.0, "blur": 2.0}}, generator())

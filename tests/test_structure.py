@@ -59,8 +59,8 @@ ALLOWED = {
     "charts.results": "charts.style",
     "charts.searches": "charts.style",
     "figures": "charts.style charts.sheets charts.curves charts.results charts.searches",
-    "datasets": "places faces figures synthetic formats.archives formats.builtin formats.cache "
-    "formats.checking formats.decoding formats.reading formats.sources",
+    "datasets": "places faces figures synthetic formats.archives formats.attribute_tables formats.builtin "
+    "formats.cache formats.checking formats.decoding formats.reading formats.sources",
     "splits": "faces",
     # the engine
     "augment": "",
@@ -88,7 +88,11 @@ ALLOWED = {
     "filming.frames": "datasets synthetic",
     "filming.recording": "places figures filming.frames follow",
     "camera": "figures filming.recording filming.frames follow raster",
+    "annotations.task": "labels",
+    "annotations.journal": "",
+    "annotate": "annotations.journal annotations.task datasets faces labels metrics places",
     "widgets.still": "raster",
+    "widgets.annotator": "annotate faces raster widgets.still",
     "widgets.puppet": "devices synthetic faces raster training views widgets.still",
     "widgets.camera": "camera follow widgets.still",
     "widgets.coordinates": "figures widgets.still",
@@ -125,6 +129,7 @@ HOUSES = {
     "benches": "bench",
     "workers": "running",
     "studies": "search",
+    "annotations": "annotate",
     "commands": "__main__",
 }
 

@@ -1,0 +1,1 @@
+"""Behind `labkit.annotate`: what is asked, and the journal of the answers."""
