@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 GEOMETRY = {"mirror", "rotate", "shift", "zoom"}
 COARSE = (2, 3, 4, 6)
-HARDER, SHARE = "harder", "share"
+HARDER, SHARE, EACH = "harder", "share", "each"
 
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
@@ -254,10 +254,11 @@ def check(amounts: Mapping) -> None:
     """
     harder = amounts.get(HARDER)
     if harder is not None:
-        if not isinstance(harder, Mapping) or not 0 <= harder.get(SHARE, -1) <= 1:
-            rule = f"'{HARDER}' must be steps with a '{SHARE}' from 0 to 1"
+        chances = [harder.get(SHARE, -1), harder.get(EACH, 1)] if isinstance(harder, Mapping) else [-1]
+        if not all(0 <= chance <= 1 for chance in chances):
+            rule = f"'{HARDER}' must be steps with a '{SHARE}', and an '{EACH}' if need be, from 0 to 1"
             raise ValueError(f"augment: {rule}, got {harder!r}")
-        check({name: amount for name, amount in harder.items() if name != SHARE})
+        check({name: amount for name, amount in harder.items() if name not in (SHARE, EACH)})
         amounts = {name: amount for name, amount in amounts.items() if name != HARDER}
     known = sorted(GEOMETRY | set(STEPS))
     for name, amount in amounts.items():
@@ -277,9 +278,10 @@ def augment(images: torch.Tensor, amounts: Mapping, generator: torch.Generator) 
     Args:
         images: float (B, C, H, W) in 0..1.
         amounts: name of a step, of `GEOMETRY` or `STEPS`, -> amount, for instance
-            `{"mirror": 0.5, "rotate": 10, "shift": 0.1, "noise": 0.05}`. With `"harder": {"share": 0.4, ...}`
-            that share of the images gets the steps named there instead: a network learns to bear much, while
-            most of what it sees stays as it will be.
+            `{"mirror": 0.5, "rotate": 10, "shift": 0.1, "noise": 0.05}`. With
+            `"harder": {"share": 0.4, "each": 0.3, ...}` that share of the images gets the steps named there
+            instead, each step with a chance of its own (the geometry as one; 1 without "each"): a network
+            learns to bear much, one trouble at a time, while most of what it sees stays as it will be.
         generator: of the same device as the images; each image gets draws of its own.
 
     Returns:
@@ -290,15 +292,20 @@ def augment(images: torch.Tensor, amounts: Mapping, generator: torch.Generator) 
         chosen = (uniform(len(images), 0, 1, generator) < harder[SHARE]).flatten()
         if chosen.any():
             changed = changed.clone()
-            changed[chosen] = _steps(images[chosen], harder, generator)
+            changed[chosen] = _steps(images[chosen], harder, generator, harder.get(EACH, 1))
     return changed
 
 
-def _steps(images, amounts, generator):
+def _steps(images, amounts, generator, chance=1):
+    def some(changed):
+        if chance == 1:
+            return changed
+        return torch.where(uniform(len(images), 0, 1, generator) < chance, changed, images)
+
     warp = {name: amount for name, amount in amounts.items() if name in GEOMETRY}
     if warp:
-        images = geometry(images, generator, **warp)
+        images = some(geometry(images, generator, **warp))
     for name, step in STEPS.items():
         if amounts.get(name):
-            images = step(images, generator, amounts[name])
+            images = some(step(images, generator, amounts[name]))
     return images

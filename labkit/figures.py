@@ -10,7 +10,7 @@ from labkit.charts.results import (
     trade_off,
 )
 from labkit.charts.searches import best_so_far, front, histograms_over_time, parallel_coordinates
-from labkit.charts.sheets import changes, confusion, faces, filters, similarities
+from labkit.charts.sheets import associations, changes, confusion, crosstab, faces, filters, similarities
 from labkit.charts.style import (
     BLACK,
     BLUE,
@@ -41,12 +41,14 @@ __all__ = [
     "SKY",
     "YELLOW",
     "against_seconds",
+    "associations",
     "bars",
     "best_so_far",
     "changes",
     "check_target",
     "comparison",
     "confusion",
+    "crosstab",
     "curves",
     "differences",
     "faces",

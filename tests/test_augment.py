@@ -197,6 +197,17 @@ def test_a_share_of_the_images_is_treated_harder_and_the_given_ones_stay(images)
     torch.testing.assert_close(none, many.flip(-1), atol=1e-5, rtol=0)
 
 
+def test_each_step_has_a_chance_of_its_own(images):
+    many = images[:1].repeat(800, 1, 1, 1)
+    steps = {"share": 1.0, "each": 0.5, "mirror": 1.0, "grey": 1.0}
+    made = augment.augment(many, {"harder": steps}, generator())
+    kinds = {}
+    for turned, flip in {"as it was": many, "mirrored": many.flip(-1)}.items():
+        for colour, kind in {"": flip, " grey": flip.mean(1, keepdim=True).expand_as(flip)}.items():
+            kinds[turned + colour] = int(((made - kind).abs().amax((1, 2, 3)) < 1e-4).sum())
+    assert sum(kinds.values()) == 800 and all(150 < n < 250 for n in kinds.values()), kinds
+
+
 def test_glare_makes_a_share_brighter_up_to_white(images):
     many = images[:1].repeat(400, 1, 1, 1)
     ratio = (augment.glare(many, generator(), 0.5).sum((1, 2, 3)) / many.sum((1, 2, 3))).numpy()
@@ -219,9 +230,12 @@ def test_the_global_random_state_is_left_alone(images):
         ),
         ({"mirror": 0.5, "rotate": -3}, "augment: 'rotate' must be 0 or more, got -3"),
         ({"noise": float("nan")}, "augment: 'noise' must be 0 or more, got nan"),
-        ({"harder": {"grey": 1}}, "augment: 'harder' must be steps with a 'share' from 0 to 1, got .*grey"),
+        (
+            {"harder": {"grey": 1}},
+            "augment: 'harder' must be steps with a 'share'.*, from 0 to 1, got .*grey",
+        ),
         ({"harder": {"share": 0.5, "flip": 1}}, "expected steps out of .*, got 'flip'"),
-        ({"harder": 0.5}, "augment: 'harder' must be steps with a 'share' from 0 to 1, got 0.5"),
+        ({"harder": 0.5}, "augment: 'harder' must be steps with a 'share'.*, from 0 to 1, got 0.5"),
     ],
 )
 def test_unknown_steps_and_negative_amounts_are_refused(amounts, message):

@@ -85,19 +85,54 @@ def confusion(matrix, classes, title: str = "") -> Figure:
         classes: the K names.
         title: of the figure.
     """
-    matrix = np.asarray(matrix)
-    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    side = 0.75 * len(classes) + 1.8
-    figure, axes = axes_of(side + 0.6, side)
+    figure = crosstab(matrix, classes, classes, "true", "predicted", "share of the true class")
+    figure.axes[0].set_title(title)
+    return figure
+
+
+def crosstab(counts, rows, columns, ylabel: str, xlabel: str, label: str = "share of the row") -> Figure:
+    """How often each row's class goes with each column's: counts written in, colour by the share of the row.
+
+    Args:
+        counts: int (R, C).
+        rows: the names of the R rows.
+        columns: the names of the C columns.
+        ylabel: what the rows are.
+        xlabel: what the columns are.
+        label: of the colour bar.
+    """
+    counts = np.asarray(counts)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axes = axes_of(0.75 * len(columns) + 2.4, 0.75 * len(rows) + 1.8)
     ax = axes[0, 0]
     image = ax.imshow(share, cmap="cividis", vmin=0, vmax=1)
-    for i, j in np.ndindex(matrix.shape):
+    for i, j in np.ndindex(counts.shape):
         colour = "white" if share[i, j] < 0.5 else "black"
-        ax.text(j, i, f"{matrix[i, j]:,}\n{share[i, j]:.0%}", color=colour, **CELL)
-    ax.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
-    ax.set_yticks(range(len(classes)), classes)
-    ax.set(xlabel="predicted", ylabel="true", title=title)
-    figure.colorbar(image, ax=ax, label="share of the true class", shrink=0.8)
+        ax.text(j, i, f"{counts[i, j]:,}\n{share[i, j]:.0%}", color=colour, **CELL)
+    ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    figure.colorbar(image, ax=ax, label=label, shrink=0.8)
+    return figure
+
+
+def associations(values: np.ndarray, names: list[str], label: str) -> Figure:
+    """How closely each two of several things go together, 0 to 1, written into a table coloured by it.
+
+    Args:
+        values: float (N, N), symmetrical; only what lies below the diagonal is drawn.
+        names: of the N things.
+        label: of the colour bar.
+    """
+    figure, axes = axes_of(0.7 * len(names) + 2.4, 0.55 * len(names) + 1.4)
+    ax = axes[0, 0]
+    shown = np.where(np.tri(len(names), k=-1) > 0, values, np.nan)[1:, :-1]
+    image = ax.imshow(shown, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for i, j in np.argwhere(~np.isnan(shown)):
+        ax.text(j, i, f"{shown[i, j]:.2f}", color="white" if shown[i, j] < 0.5 else "black", **CELL)
+    ax.set_xticks(range(len(names) - 1), names[:-1], rotation=30, ha="right")
+    ax.set_yticks(range(len(names) - 1), names[1:])
+    figure.colorbar(image, ax=ax, label=label, shrink=0.9)
     return figure
 
 

@@ -10,7 +10,9 @@ function element(tag, properties = {}, children = []) {
 }
 
 function keyed(key, words) {
-  return element("button", { type: "button" }, [element("kbd", { textContent: SIGNS[key] ?? key }), words]);
+  const made = element("button", { type: "button", ariaLabel: words }, [element("kbd", { textContent: SIGNS[key] ?? key }), words]);
+  made.setAttribute("aria-keyshortcuts", key);
+  return made;
 }
 
 function render({ model, el }) {
@@ -41,7 +43,13 @@ function render({ model, el }) {
   let address = "";
   const state = () => model.get("state");
   const tell = (content) => model.send({ ...content, picture: state().picture });
-  const command = (what) => (what === "zoom" ? frame.classList.toggle("zoomed") : tell({ kind: "command", command: what }));
+  const command = (what) => (what === "zoom" ? zoom() : tell({ kind: "command", command: what }));
+
+  function zoom() {
+    frame.classList.toggle("zoomed");
+    const middle = (side) => (frame[`scroll${side}`] - frame[`client${side}`]) / 2;
+    frame.scrollTo(middle("Width"), middle("Height"));
+  }
 
   function button(key, words, press) {
     const made = keyed(key, words);
