@@ -8,7 +8,6 @@ place and renamed at the end: a data set is there as a whole or not at all. Taug
 
 import hashlib
 import json
-import re
 import tempfile
 import time
 from dataclasses import replace
@@ -16,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit.faces import FaceSet
-from labkit.formats import archives, attribute_tables, builtin, cache, checking
+from labkit.faces import FaceSet, joined
+from labkit.formats import archives, attribute_tables, builtin, cache, checking, recognising
 from labkit.formats.archives import natural_key
 from labkit.formats.checking import COMMAND, described
 from labkit.formats.decoding import ENDINGS, decode, is_picture
-from labkit.formats.reading import WrongLayout
 from labkit.formats.sources import SOURCES, Source
 from labkit.places import place
 
@@ -93,7 +91,7 @@ def look(file, progress=True) -> dict:
     """
     with archives.open_files(file) as files:
         name = recognise(files)
-        reading = _read(name, SOURCES[name], files, progress)
+        reading = recognising.read(name, files, progress)
         counts = checking.counts(reading.targets, reading.classes)["all"]
         parts = [] if reading.split is None else np.unique(reading.split).tolist()
         shown = cache.evenly(len(reading.names), 24) if len(reading.names) else []
@@ -134,7 +132,7 @@ def contact_sheet(file, target, most: int = 24) -> None:
 def recognise(files) -> str:
     """The data set that opened `Files` are, by their names and by what is in them; "folders" where they are
     none of the others."""
-    return next(iter(_recognised(files)), "folders")
+    return next(iter(recognising.recognised(files)), "folders")
 
 
 def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
@@ -166,8 +164,8 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
     with archives.open_files(file) as files:
         name = name or recognise(files)
         source = SOURCES[name]
-        reading = _read(name, source, files, progress)
-        _check_not_empty(file, reading)
+        reading = recognising.read(name, files, progress)
+        recognising.check_not_empty(file, reading)
         if limit is not None:
             reading = reading.take(cache.evenly(len(reading.names), limit))
         bytes_an_image = sum(pixels**2 * channels for pixels, channels in reading.views.values())
@@ -178,45 +176,6 @@ def import_data(name, file, data_dir="data", progress=True, limit=None) -> dict:
     return summary | {"seconds": round(time.perf_counter() - began, 1), "bytes": size}
 
 
-def _read(name, source, files, progress):
-    from tqdm import tqdm
-
-    def track(rows):
-        return tqdm(rows, desc=f"{source.title}: rows", unit=" rows", disable=not progress)
-
-    try:
-        return source.reader(files, track)
-    except WrongLayout as error:
-        hint = _hint(name, files)
-        raise ValueError(f"{files.path} is not laid out as {source.title}: {error}{hint}") from None
-
-
-def _check_not_empty(file, reading):
-    if not len(reading.names):
-        raise ValueError(f"{file}: its table names no image; give a table with a row an image")
-
-
-def _hint(name, files):
-    """What may help where the files are not laid out as data set `name`; "" where nothing comes to mind."""
-    like = [other for other in _recognised(files) if other != name]
-    packed = files.ending(".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
-    if like:
-        title = SOURCES[like[0]].title
-        return f". It looks like {title}: python -m labkit data import {like[0]} {files.path}"
-    if packed:
-        return f". It holds {packed[0]}: unpack that, and give the file or folder inside"
-    return ""
-
-
-def _recognised(files) -> list[str]:
-    """The data sets whose sign one of the file names bears."""
-    found = []
-    for name, source in SOURCES.items():
-        if any(re.search(source.sign, member) for member in files.sizes) or source.recognises(files):
-            found.append(name)
-    return found
-
-
 # Load
 
 
@@ -224,7 +183,8 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     """The data set `name` as a `FaceSet`.
 
     Args:
-        name: "builtin", or what `import_data` put into `data_dir`.
+        name: "builtin", or what `import_data` put into `data_dir`; "celeba+cartoons" is both as one, with a
+            target `set` that says which.
         data_dir: the folder of all imported data sets.
         size: pixels a side; None = as cached (GENKI-4K and folders 96, FER2013 and CK+48 48, CK+ 300,
             attributes 200).
@@ -242,6 +202,8 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
         DataMissing: where it is not imported.
         ValueError: for an unknown name, view or option, and where a file has changed since the import.
     """
+    if "+" in name:
+        return _together({one: load(one, data_dir, size, view, **options) for one in _each(name)})
     if name == "builtin":
         _choice("view", view or "face", ["face"])
         return builtin.load(place(data_dir), options if size is None else options | {"size": size})
@@ -264,6 +226,20 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     return faces if cache.is_too_large(faces.images.shape) else replace(faces, images=faces.images[:])
 
 
+def _each(names) -> list[str]:
+    """The names in "celeba+cartoons"; ValueError where one stands twice."""
+    found = names.split("+")
+    if len(set(found)) < len(found):
+        raise ValueError(f"data set '{names}': expected each data set once, got {', '.join(found)}")
+    return found
+
+
+def _together(sets: dict[str, FaceSet]) -> FaceSet:
+    both, lengths = joined(list(sets.values())), [len(faces) for faces in sets.values()]
+    which = np.repeat(np.arange(len(sets)), lengths)
+    return replace(both, targets=both.targets | {"set": which}, classes=both.classes | {"set": tuple(sets)})
+
+
 def identity(name, data_dir="data", view=None) -> str:
     """What `load(name, data_dir, view=view)` reads, as 64 hexadecimal digits.
 
@@ -274,6 +250,9 @@ def identity(name, data_dir="data", view=None) -> str:
     Raises:
         DataMissing, ValueError: as `load` does.
     """
+    if "+" in name:
+        each = "".join(identity(one, data_dir, view) for one in _each(name))
+        return hashlib.sha256(each.encode()).hexdigest()
     if name == "builtin":
         from labkit import synthetic
 
@@ -283,7 +262,10 @@ def identity(name, data_dir="data", view=None) -> str:
 
 
 def views(name, data_dir="data") -> list[str]:
-    """The views that `load` has of a data set."""
+    """The views that `load` has of a data set; of several those that all of them have."""
+    if "+" in name:
+        first, *others = (views(one, data_dir) for one in _each(name))
+        return [view for view in first if all(view in other for other in others)]
     if name == "builtin":
         return ["face"]
     return _read_whole(name, place(data_dir) / name, lambda about: about["views"])
@@ -310,8 +292,8 @@ def read(file, size, views=("face",), colour=True, progress=True) -> tuple[FaceS
     """
     with archives.open_files(file) as files:
         name = recognise(files)
-        title, reading = SOURCES[name].title, _read(name, SOURCES[name], files, progress)
-        _check_not_empty(file, reading)
+        title, reading = SOURCES[name].title, recognising.read(name, files, progress)
+        recognising.check_not_empty(file, reading)
         view = next((view for view in views if view in reading.views), next(iter(reading.views)))
         return cache.read(title, reading, view, size, 3 if colour else 1, progress)
 
@@ -327,11 +309,13 @@ def table(file) -> attribute_tables.Table:
 
 
 def available(name, data_dir="data") -> bool:
-    """True where `load(name, data_dir)` finds the data set.
+    """True where `load(name, data_dir)` finds the data set, or all of several.
 
     Raises:
         ValueError: for an unknown name.
     """
+    if "+" in name:
+        return all(available(one, data_dir) for one in _each(name))
     if name == "builtin":
         return True
     _source(name)

@@ -228,32 +228,50 @@ class FaceSet:
         return dict(zip(self.classes[target], totals.tolist()))
 
 
-def joined(sets: list[FaceSet], targets) -> FaceSet:
-    """The images of several sets as one, with these targets alone. Of a set that knows emotions but not
-    smiles, happy faces count as smiling.
+def joined(sets: list[FaceSet], targets=None) -> FaceSet:
+    """The images of several sets as one, in memory.
+
+    Args:
+        sets: of one size and number of channels.
+        targets: those to keep, None = all that any of them has. A set that lacks one of several is not
+            labelled in it. Of a set that knows emotions but not smiles, happy faces count as smiling.
 
     Raises:
-        ValueError: where a set lacks a target, or differs in classes, size or channels from the first.
+        ValueError: where a set has none of the targets, or differs in classes, size or channels from another.
     """
+    if targets is None:
+        targets = list(dict.fromkeys(name for faces in sets for name in faces.targets))
     sets = [_with_smile(faces) if "smile" in targets else faces for faces in sets]
-    first = sets[0]
+    first, classes = sets[0], {}
     for faces in sets:
-        for target in targets:
-            if faces.classes.get(target) != first.classes.get(target):
-                raise ValueError(
-                    f"target '{target}': {faces.source} has other classes than {first.source}, or none"
-                )
+        if not set(targets) & set(faces.targets):
+            raise ValueError(f"target '{targets[0]}': {faces.source} has other classes, or none")
+        for target in filter(faces.targets.__contains__, targets):
+            if classes.setdefault(target, faces.classes[target]) != faces.classes[target]:
+                raise ValueError(f"target '{target}': {faces.source} has other classes than a set before it")
         if faces.images.shape[1:] != first.images.shape[1:]:
             shapes = f"{faces.images.shape[1:]} and {first.images.shape[1:]}"
             raise ValueError(
                 f"images of {faces.source} and of {first.source} differ in size or channels: {shapes}"
             )
+    known = {name: next(faces.targets[name] for faces in sets if name in faces.targets) for name in classes}
+    named = all(faces.names is not None for faces in sets)
     return FaceSet(
         images=np.concatenate([faces.images[:] for faces in sets]),
-        targets={name: np.concatenate([faces.targets[name] for faces in sets]) for name in targets},
-        classes={name: first.classes[name] for name in targets},
+        targets={
+            name: np.concatenate([_labels(faces, name, known[name]) for faces in sets]) for name in known
+        },
+        classes={name: classes[name] for name in known},
+        names=np.concatenate([faces.names for faces in sets]) if named else None,
         source=" and ".join(faces.source for faces in sets),
     )
+
+
+def _labels(faces: FaceSet, target: str, like: np.ndarray) -> np.ndarray:
+    """The labels of a target; of a set without it as many unlabelled ones, of the same kind as `like`."""
+    if target in faces.targets:
+        return faces.targets[target]
+    return np.full((len(faces), *like.shape[1:]), UNLABELLED if like.ndim == 1 else np.nan, like.dtype)
 
 
 def _with_smile(faces: FaceSet) -> FaceSet:

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
-from labkit import augment, plan, running, runs
+from labkit import augment, datasets, plan, running, runs
 from labkit.faces import UNLABELLED, FaceSet, joined
 from labkit.labels import EMOTIONS, SMILES
 
@@ -22,6 +23,35 @@ def test_sets_are_joined_in_order_with_the_targets_asked_for_alone():
     both = joined([first, second], ["smile"])
     assert both.targets["smile"].tolist() == [0, 1, -1, 1, 0] and set(both.targets) == {"smile"}
     assert np.array_equal(both.images, np.concatenate([first.images, second.images]))
+
+
+def test_a_set_that_lacks_one_of_several_targets_is_not_labelled_in_it():
+    first, second = some(2, 1, smile=[0, 1]), some(1, 2, emotion=[3])
+    units = {"targets": {"units": np.ones((1, 2), np.float32)}, "classes": {"units": ("a", "b")}}
+    both = joined([first, replace(second, **units)])
+    assert both.targets["smile"].tolist() == [0, 1, -1]
+    assert np.isnan(both.targets["units"][:2]).all() and both.targets["units"][2].tolist() == [1, 1]
+    both = joined([first, second], ["smile", "emotion"])
+    assert both.targets["emotion"].tolist() == [-1, -1, 3] and both.targets["smile"].tolist() == [0, 1, 1]
+
+
+def test_several_data_sets_are_loaded_as_one(tmp_path):
+    for i, folder in enumerate(["smiling", "not smiling", "smiling"]):
+        file = tmp_path / "mine" / folder / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), np.full((48, 48, 3), 60 * i, np.uint8))
+    datasets.import_data("folders", tmp_path / "mine", tmp_path, progress=False)
+    faces = datasets.load("folders+builtin", tmp_path, size=32, n=20)
+    assert faces.counts("set") == {"folders": 3, "builtin": 20} and not faces.labelled("emotion")[:3].any()
+    assert faces.targets["smile"][:3].tolist() == [0, 1, 1] and faces.labelled("glasses")[:3].sum() == 0
+    each = {datasets.identity(name, tmp_path) for name in ("folders", "builtin", "folders+builtin")}
+    assert len(each) == 3 and datasets.views("folders+builtin", tmp_path) == ["face"]
+    assert datasets.available("folders+builtin", tmp_path)
+    assert not datasets.available("folders+genki4k", tmp_path)
+    with pytest.raises(datasets.DataMissing, match="GENKI-4K is not imported"):
+        datasets.load("folders+genki4k", tmp_path, size=32)
+    with pytest.raises(ValueError, match="each data set once, got builtin, builtin"):
+        datasets.load("builtin+builtin", tmp_path, size=32)
 
 
 def test_happy_faces_smile_where_smiles_are_not_labelled():

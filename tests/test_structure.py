@@ -59,8 +59,9 @@ ALLOWED = {
     "charts.results": "charts.style",
     "charts.searches": "charts.style",
     "figures": "charts.style charts.sheets charts.curves charts.results charts.searches",
+    "formats.recognising": "formats.reading formats.sources",
     "datasets": "places faces figures synthetic formats.archives formats.attribute_tables formats.builtin "
-    "formats.cache formats.checking formats.decoding formats.reading formats.sources",
+    "formats.cache formats.checking formats.decoding formats.recognising formats.sources",
     "splits": "faces",
     # the engine
     "augment": "",
