@@ -148,6 +148,11 @@ ARCHITECTURES = {
         dropout=0.2,
         pool=True,
     ),
+    "emotion-long": Net(
+        "32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu 256k3 bn relu P",
+        dropout=0.3,
+        pool=True,
+    ),
     "emotion-fast": Net(
         "32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True
     ),
