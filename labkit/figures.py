@@ -6,6 +6,7 @@ from labkit.charts.results import (
     bars,
     comparison,
     differences,
+    reliability,
     runs_beside_published,
     trade_off,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "layers",
     "lines",
     "parallel_coordinates",
+    "reliability",
     "runs_beside_published",
     "save",
     "similarities",

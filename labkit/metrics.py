@@ -74,8 +74,9 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
 
     Returns:
         `accuracy, macro_precision, macro_recall, macro_f1, balanced_accuracy, log_loss, calibration_error,
-        n`, `per_class` (class -> precision, recall, f1, n) and `confusion` (list of rows); of two classes
-        that both have an image also `roc_auc`. Macro figures are means over the classes that have an image; a
+        n`, `most_frequent` (what always answering the most frequent class would score), `per_class` (class ->
+        precision, recall, f1, n) and `confusion` (list of rows); of two classes that both have an image also
+        `roc_auc`. Macro figures are means over the classes that have an image; a
         class that is never predicted has precision 0.
 
     Raises:
@@ -94,6 +95,7 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
     area = {"roc_auc": roc_auc(labels, probabilities[:, 1])} if len(classes) == 2 and present.all() else {}
     return {
         "accuracy": float(hits.sum() / len(labels)),
+        "most_frequent": float(true.max() / len(labels)),
         **area,
         "macro_precision": float(precision[present].mean()),
         "macro_recall": float(recall[present].mean()),

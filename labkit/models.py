@@ -77,6 +77,7 @@ class Net:
         hidden_normalise: batch normalisation in front of each of these.
         instance_norm: each channel of each image is brought to mean 0 and deviation 1 first, so that
             exposure, contrast and tint no longer matter (Ulyanov and others 2016).
+        branches: a trunk and hidden layers of its own for each target, which share nothing.
         size: side of the images in pixels, which block syntax says itself; `build` is told the images' own.
     """
 
@@ -88,11 +89,16 @@ class Net:
     hidden: tuple[int, ...] = ()
     hidden_normalise: bool = True
     instance_norm: bool = False
+    branches: bool = False
     size: int = 48
 
 
 def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net:
     return Net(layers, hidden=hidden, dropout=0.2, **options)
+
+
+def _pairs(channels: int) -> str:
+    return f"{channels}k3 bn relu {channels}k3 bn relu P"
 
 
 class Unusable(ValueError):
@@ -121,6 +127,7 @@ def _torchvision(name: str):
 # name -> a function of the images' channels that makes any module, float (B, C, H, W) -> maps (B, K, h, w)
 TRUNKS = {name: _torchvision(name) for name in ("mobilenet_v2", "mobilenet_v3_small")}
 
+ATTRIBUTES = "16k3 relu bn P d25 32k3 relu bn P d25 32k3 relu bn P d25"
 # Emotion: rebuilt from the report's parameter counts, which a test asserts. It describes 5, 6 and 9 in a few
 # words only: these three are ours, found by `docs/find_architectures.py` among natural designs that have
 # exactly the printed count.
@@ -148,11 +155,7 @@ ARCHITECTURES = {
         dropout=0.2,
         pool=True,
     ),
-    "emotion-long": Net(
-        "32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu 256k3 bn relu P",
-        dropout=0.3,
-        pool=True,
-    ),
+    "emotion-long": Net(f"32k3 bn relu P {_pairs(64)} {_pairs(128)} {_pairs(256)}", dropout=0.3, pool=True),
     "emotion-fast": Net(
         "32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True
     ),
@@ -171,6 +174,9 @@ ARCHITECTURES = {
     "quarter-8-channels": _emotion("8k3 relu bn P 8k3 relu bn P 8k5 relu bn P 8k7 relu bn P"),
     "quarter-shrinking": _emotion("8k7 relu bn P 16k5 relu bn P 32k3 relu bn P 64k3 relu bn P"),
     "quarter-two-connected": _emotion("8k3 relu bn P 16k3 relu bn P 32k5 relu bn P 64k7 relu bn P", (128,)),
+    # Attributes: the report's, a branch an attribute, whose sizes it does not give; and one trunk for all.
+    "attributes-branches": Net(ATTRIBUTES, hidden=(128,), dropout=0.25, branches=True),
+    "attributes-trunk": Net(ATTRIBUTES, hidden=(128,), dropout=0.25),
     "mobilenet-v2": Net("mobilenet_v2", dropout=0.2, pool=True),  # Sandler and others 2018
     "mobilenet-v3-small": Net("mobilenet_v3_small", dropout=0.2, pool=True),  # Howard and others 2019
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),
@@ -192,8 +198,22 @@ def convolutions(net: Net, channels: int) -> tuple[nn.Module, int, int]:
     return nn.Sequential(*modules), channels, side
 
 
+def _trunk(net: Net, in_channels: int) -> tuple[nn.Module, nn.Module, int]:
+    """Convolutions, hidden layers, and how many features these give to a head."""
+    features, channels, side = convolutions(net, in_channels)
+    if side < 1:
+        raise ValueError(f"images of {net.size} pixels are too small for the layers '{net.blocks}'")
+    inputs = channels * (1 if net.pool else side * side)
+    hidden: list[nn.Module] = []
+    for size in net.hidden:
+        normalisation = [nn.BatchNorm1d(size)] if net.hidden_normalise else []
+        hidden += [nn.Linear(inputs, size), *normalisation, nn.ReLU(inplace=True), nn.Dropout(net.dropout)]
+        inputs = size
+    return features, nn.Sequential(*hidden) if hidden else nn.Dropout(net.dropout), inputs
+
+
 class FaceNet(nn.Module):
-    """A trunk shared by one linear head a target.
+    """A trunk shared by one linear head a target, or one for each.
 
     Takes float images (B, C, H, W) in 0..1 and returns logits: target -> (B, number of classes or labels).
 
@@ -204,7 +224,7 @@ class FaceNet(nn.Module):
         multilabel: the targets with several 0/1 labels an image.
 
     Attributes:
-        features: the trunk, float (B, C, H, W) -> maps.
+        features: the trunk, float (B, C, H, W) -> maps; with branches target -> its own, and so `hidden`.
         mean, deviation: float (C,), those of the training images. They travel with the weights, since the
             camera's frames need the same; 0 and 1 leave the images in 0..1.
         heads: target -> its linear layer.
@@ -222,22 +242,14 @@ class FaceNet(nn.Module):
         self.instance_norm = net.instance_norm
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("deviation", torch.ones(in_channels))
-        self.features, channels, side = convolutions(net, in_channels)
-        if side < 1:
-            raise ValueError(f"images of {net.size} pixels are too small for the layers '{net.blocks}'")
         self.pool = nn.AdaptiveAvgPool2d(1) if net.pool else nn.Identity()
-        inputs = channels * (1 if net.pool else side * side)
-        hidden: list[nn.Module] = []
-        for size in net.hidden:
-            normalisation = [nn.BatchNorm1d(size)] if net.hidden_normalise else []
-            hidden += [
-                nn.Linear(inputs, size),
-                *normalisation,
-                nn.ReLU(inplace=True),
-                nn.Dropout(net.dropout),
-            ]
-            inputs = size
-        self.hidden = nn.Sequential(*hidden) if hidden else nn.Dropout(net.dropout)
+        if net.branches:
+            trunks = {target: _trunk(net, in_channels) for target in outputs}
+            self.features = nn.ModuleDict({target: features for target, (features, _, _) in trunks.items()})
+            self.hidden = nn.ModuleDict({target: hidden for target, (_, hidden, _) in trunks.items()})
+            inputs = next(iter(trunks.values()))[2]
+        else:
+            self.features, self.hidden, inputs = _trunk(net, in_channels)
         self.heads = nn.ModuleDict({target: nn.Linear(inputs, n) for target, n in outputs.items()})
 
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
@@ -248,7 +260,11 @@ class FaceNet(nn.Module):
         return F.instance_norm(images, eps=FLATTEST) if self.instance_norm else images
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        features = self.hidden(self.pool(self.features(self.normalised(images))).flatten(1))
+        images = self.normalised(images)
+        if isinstance(self.features, nn.ModuleDict):
+            maps = {target: self.pool(trunk(images)).flatten(1) for target, trunk in self.features.items()}
+            return {target: head(self.hidden[target](maps[target])) for target, head in self.heads.items()}
+        features = self.hidden(self.pool(self.features(images)).flatten(1))
         return {target: head(features) for target, head in self.heads.items()}
 
 

@@ -20,8 +20,8 @@ from labkit.places import place, shipped
 PROFILES = ("quick", "full")
 SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
 TABLE = {  # settings of a table; those of `of_profile` may also stand in its `quick` and `full`
-    *("lab", "title", "text", "published", "melt", "percent", "figures", "measures", "each_seed", "measured"),
-    *("compare", "row", "quick", "full", "seeds", "grid", "spec"),
+    *("lab", "title", "text", "published", "melt", "percent", "figures", "measures", "each_seed"),
+    *("each_target", "measured", "compare", "row", "quick", "full", "seeds", "grid", "spec"),
 }
 OF_PROFILE = {"seeds", "grid", "spec", "images", "note"}
 WHOLE = ("data", "split", "augment")  # settings that are replaced as a whole

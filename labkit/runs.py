@@ -155,7 +155,7 @@ class RunResult:
 
         Args:
             measure: one of those that `metrics.classification` gives.
-            target: None = the first.
+            target: None = the first; "mean" = the mean over all that the part has labels of.
             part: "train", "validation" or "test"; "run" has what training took: epochs, seconds_per_epoch,
                 parameters.
         Raises:
@@ -170,6 +170,9 @@ class RunResult:
                 "seconds_per_epoch": self.seconds / epochs,
                 "parameters": self.parameters,
             }[measure]
+        if target == "mean":
+            measured = [of_target for of_target in self.metrics[part].values() if of_target is not None]
+            return sum(of_target[measure] for of_target in measured) / len(measured)
         target = target or self.spec["targets"][0]
         if self.metrics[part][target] is None:
             raise ValueError(f"row {self.key}: no image of the {part} part is labelled with {target}")

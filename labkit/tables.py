@@ -30,15 +30,21 @@ def build(table: Table, results: list, measures: dict | None = None) -> pd.DataF
     Args:
         table: as `plan.read_table` gives it.
         results: what `Table.run` gave, a list of results for each row.
-        measures: name -> (part, measure) as `RunResult.value` takes them; None = those of the plan.
+        measures: name -> (part, measure) as `RunResult.value` takes them, and a third, its target, if need
+            be; None = those of the plan.
     Returns:
         The columns that this module names. A row that failed has empty figures, as has a part that is kept
-        back. With `each_seed` in the plan every seed gets a line of its own before the line of the mean.
+        back. With `each_seed` in the plan every seed gets a line of its own before the line of the mean, with
+        `each_target` every target one; it names the column that says which.
     """
     measures = measures or table.settings.get("measures", MEASURES)
-    each_seed = table.settings.get("each_seed")
+    each_seed, each_target = table.settings.get("each_seed"), table.settings.get("each_target")
     lines = []
     for row, of_row in zip(table.rows, results):
+        if each_target:
+            for target in row.specs[0].targets:
+                lines.append(_line({**row.labels, each_target: target}, of_row, measures, target))
+            continue
         if not each_seed:
             lines.append(_line(row.labels, of_row, measures))
             continue
@@ -170,11 +176,13 @@ def _label(value) -> str:
         return str(value)
 
 
-def _line(labels: dict, results: list, measures: dict) -> dict:
+def _line(labels: dict, results: list, measures: dict, target: str | None = None) -> dict:
     done = [r for r in results if not r.error]
     line = dict(labels)
-    for name, (part, measure) in measures.items():
-        values = [r.value(measure, part=part) for r in done if part == "run" or part in r.metrics]
+    for name, (part, measure, *of) in measures.items():
+        values = [
+            r.value(measure, *(of or [target]), part) for r in done if part == "run" or part in r.metrics
+        ]
         mean, deviation = metrics.mean_and_deviation(values) if values else (None, None)
         line |= {f"{name}_ours": mean, f"{name}_sd": deviation, f"{name}_seeds": len(values)}
     line["seconds"] = round(sum(r.seconds for r in done) / len(done), 1) if done else None

@@ -18,6 +18,31 @@ def bars(values: dict[str, float], xlabel: str, title: str = "") -> Figure:
     return figure
 
 
+def reliability(curves: dict[str, tuple[np.ndarray, np.ndarray]], bins: int = 10) -> Figure:
+    """How often each of several outputs is right where it says that it is so sure; on the line it is as sure as
+    it should be.
+
+    Args:
+        curves: name -> (confidence, float (N,), 0..1; whether it was right, bool (N,)).
+        bins: equal steps of confidence; a step with fewer than ten images is left out.
+    """
+    figure, axes = axes_of(6.2, 4)
+    ax = axes[0, 0]
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    lowest = 1.0
+    for i, (name, (confidence, right)) in enumerate(curves.items()):
+        index = np.minimum((confidence * bins).astype(int), bins - 1)
+        counts = np.bincount(index, minlength=bins)
+        kept = counts >= 10
+        x, y = (np.bincount(index, values, bins)[kept] / counts[kept] for values in (confidence, right))
+        lowest = min([lowest, *x, *y])
+        ax.plot(x, y, line_of(i), color=colour_of(i), marker="osD^v"[i % 5], markersize=4, label=name)
+    ax.set(xlim=(lowest - 0.05, 1.01), ylim=(lowest - 0.05, 1.01))
+    ax.set(xlabel="confidence", ylabel="share that is right")
+    legend_beside(ax)
+    return figure
+
+
 def _deviation(values: list[float]) -> float:
     """The sample standard deviation; 0 for a single value, which has none."""
     return np.std(values, ddof=1) if len(values) > 1 else 0
