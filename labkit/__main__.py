@@ -183,9 +183,11 @@ def publish(
     from labkit import models, plan, running
 
     table, spec = plan.published_spec(name, data_dir, reports_dir)
-    result = running.publish(spec, table.store, models.WEIGHTS / f"{name}.pt", data_dir)
-    part = plan.read_plan(reports_dir)["weights"][name].get("part", "test")
-    print(f"{models.WEIGHTS / f'{name}.pt'}: row {result.key}, {part} accuracy {result.value(part=part):.4f}")
+    settings = plan.read_plan(reports_dir)["weights"][name]
+    path = models.WEIGHTS / f"{name}.pt"
+    result = running.publish(spec, table.store, path, data_dir, settings.get("half", False))
+    part = settings.get("part", "test")
+    print(f"{path}: row {result.key}, {part} accuracy {result.value(part=part):.4f}")
 
 
 # What `bench` takes.

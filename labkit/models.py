@@ -2,11 +2,10 @@
 
 Block syntax (smile lab): groups `NxS` from large to small, each meaning N convolution layers that take maps
 of S x S pixels; the last layer of a group halves the size, those before it keep it. `1x64 2x32 2x16 1x8` is
-the base
-model: one layer at 64x64, two at 32x32, two at 16x16, one at 8x8, then one fully connected layer on the 4x4
-maps that remain. That report gives neither channels nor activation. Ours: 3x3 kernels, ReLU, and 16 channels
-on the two largest sizes, then twice as many whenever the size halves (`labkit.nets.syntax.CHANNELS`): 39,522
-parameters for the base model, which two processor cores train for 50 epochs in about a minute.
+the base model: one layer at 64x64, two at 32x32, two at 16x16, one at 8x8, then one fully connected layer on
+the 4x4 maps that remain. That report gives neither channels nor activation. Ours: 3x3 kernels, ReLU, and 16
+channels on the two largest sizes, then twice as many whenever the size halves (`labkit.nets.syntax.CHANNELS`):
+39,522 parameters, which two processor cores train for 50 epochs in about a minute.
 
 Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels
 with 3x3 kernels that keeps the size of the map, `bn` batch normalisation, `relu` and `leaky` (slope 0.01)
@@ -97,10 +96,6 @@ def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net
     return Net(layers, hidden=hidden, dropout=0.2, **options)
 
 
-def _pairs(channels: int) -> str:
-    return f"{channels}k3 bn relu {channels}k3 bn relu P"
-
-
 class Unusable(ValueError):
     """A trunk that nobody knows, or weights that are not what was saved."""
 
@@ -155,7 +150,12 @@ ARCHITECTURES = {
         dropout=0.2,
         pool=True,
     ),
-    "emotion-long": Net(f"32k3 bn relu P {_pairs(64)} {_pairs(128)} {_pairs(256)}", dropout=0.3, pool=True),
+    "emotion-long": Net(
+        "32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P "
+        "256k3 bn relu 256k3 bn relu P",
+        dropout=0.3,
+        pool=True,
+    ),
     "emotion-fast": Net(
         "32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True
     ),
@@ -349,10 +349,12 @@ def count_parameters(model: nn.Module, frozen: tuple[str, ...] = ()) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad and id(p) not in fixed)
 
 
-def save(path: str | Path, model: FaceNet, **meta) -> None:
-    """Keep a network in one file: weights, description, and `meta`, plain values only (classes, image size,
-    data). Written to a temporary name, then renamed."""
+def save(path: str | Path, model: FaceNet, half: bool = False, **meta) -> None:
+    """Keep a network in one file, there as a whole or not at all: weights, description, and `meta`, plain
+    values only (classes, image size, data). `half`: weights of 16 bits; `load` gives 32 again."""
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    if half:
+        weights = {name: v.half() if v.is_floating_point() else v for name, v in weights.items()}
     content = {"weights": weights, "network": model.description, "meta": meta}
     with whole_file(path) as temporary, open(temporary, "wb") as stream:
         torch.save(content | {"sha256": _digest(content)}, stream)

@@ -172,6 +172,17 @@ def small_model(seed=0):
     return models.build("1x16 1x8", {"side": 2, "marks": 3}, ("marks",), in_channels=1, seed=seed)
 
 
+def test_a_network_saved_in_half_comes_back_rounded(tmp_path):
+    model = models.build("smile-base", {"smile": 2})
+    models.save(tmp_path / "whole.pt", model)
+    models.save(tmp_path / "half.pt", model, half=True, classes={"smile": ["a", "b"]})
+    again, meta = models.load(tmp_path / "half.pt")
+    assert (tmp_path / "half.pt").stat().st_size < 0.6 * (tmp_path / "whole.pt").stat().st_size
+    for name, value in again.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name].half().to(value.dtype)), name
+    assert again.heads["smile"].weight.dtype == torch.float32 and meta == {"classes": {"smile": ["a", "b"]}}
+
+
 def test_a_saved_network_comes_back_exactly(tmp_path):
     model = small_model()
     model.mean.fill_(0.4)
