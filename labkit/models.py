@@ -4,7 +4,7 @@ Block syntax (smile lab): groups `NxS` from large to small, each meaning N convo
 of S x S pixels; the last layer of a group halves the size, those before it keep it. `1x64 2x32 2x16 1x8` is
 the base model: one layer at 64x64, two at 32x32, two at 16x16, one at 8x8, then one fully connected layer on
 the 4x4 maps that remain. That report gives neither channels nor activation. Ours: 3x3 kernels, ReLU, and 16
-channels on the two largest sizes, then twice as many whenever the size halves (`labkit.nets.syntax.CHANNELS`):
+channels on the two largest sizes, then twice as many whenever the size halves (`nets.syntax.CHANNELS`):
 39,522 parameters, which two processor cores train for 50 epochs in about a minute.
 
 Layer syntax (emotion lab): one word a layer in the order of the data: `64k3` is a convolution to 64 channels
@@ -73,9 +73,8 @@ class Net:
             none.
         pool: average each map to one number, so that any image size fits.
         hidden: sizes of the fully connected layers before the heads, each with ReLU.
-        hidden_normalise: batch normalisation in front of each of these.
-        instance_norm: each channel of each image is brought to mean 0 and deviation 1 first, so that
-            exposure, contrast and tint no longer matter (Ulyanov and others 2016).
+        hidden_normalise: batch normalisation before it.
+        instance_norm: each channel of each image is brought to mean 0 and deviation 1 first (Ulyanov 2016).
         branches: a trunk and hidden layers of its own for each target, which share nothing.
         size: side of the images in pixels, which block syntax says itself; `build` is told the images' own.
     """
@@ -225,8 +224,7 @@ class FaceNet(nn.Module):
 
     Attributes:
         features: the trunk, float (B, C, H, W) -> maps; with branches target -> its own, and so `hidden`.
-        mean, deviation: float (C,), those of the training images. They travel with the weights, since the
-            camera's frames need the same; 0 and 1 leave the images in 0..1.
+        mean, deviation: float (C,), those of the training images; the camera's frames need the same.
         heads: target -> its linear layer.
     """
 

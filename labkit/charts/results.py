@@ -19,8 +19,8 @@ def bars(values: dict[str, float], xlabel: str, title: str = "") -> Figure:
 
 
 def reliability(curves: dict[str, tuple[np.ndarray, np.ndarray]], bins: int = 10) -> Figure:
-    """How often each of several outputs is right where it says that it is so sure; on the line it is as sure as
-    it should be.
+    """How often each of several outputs is right where it is so sure; on the line it is as sure as it should
+    be.
 
     Args:
         curves: name -> (confidence, float (N,), 0..1; whether it was right, bool (N,)).
