@@ -64,6 +64,17 @@ def webcam(page, notebook: str) -> None:
     page.locator(".camera-widget").screenshot(path=HERE / "webcam.png")
 
 
+def annotator(page, notebook: str) -> None:
+    """The annotator of notebook 08, three answers into its first face."""
+    browser.run_all(page, notebook, 900)
+    tool = page.locator(".annotator")
+    tool.focus()
+    for key in ("1", "1", "2"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(400)
+    tool.screenshot(path=HERE / "annotator.png")
+
+
 def main() -> None:
     """Make all of them."""
     report_pages()
@@ -74,6 +85,7 @@ def main() -> None:
         shutil.copytree(ROOT / "reports", folder / "reports", ignore=left_out)
         with browser.jupyterlab(folder) as address, browser.chromium(1400, 1000, scale=1.5) as page:
             explorer_and_puppet(page, address("notebooks/07_filter_visualisation.ipynb"))
+            annotator(page, address("notebooks/08_face_attributes.ipynb"))
             webcam(page, address("notebooks/10_webcam_demo.ipynb"))
 
 
