@@ -211,6 +211,10 @@ BenchFaces = Annotated[
     bool,
     typer.Option("--faces", help="Measure instead how many built-in faces one core draws a second."),
 ]
+BenchDisk = Annotated[
+    int,
+    typer.Option(help="Measure instead training on so many pictures of 200x200 that stay on disk.", min=0),
+]
 
 
 @command(app)
@@ -222,6 +226,7 @@ def bench(
     webcam: BenchWebcam = False,
     widgets: BenchWidgets = False,
     faces: BenchFaces = False,
+    disk: BenchDisk = 0,
     as_json: AsJson = False,
 ) -> None:
     """Images a second of our training beside the plain loop (Pillow, torchvision, DataLoader, float32) and
@@ -236,6 +241,8 @@ def bench(
             result, text = measured.widgets()
         elif faces:
             result, text = measured.faces(rounds)
+        elif disk:
+            result, text = measured.disk(disk, precision)
         elif workers:
             result, text = measured.workers(workers)
         else:

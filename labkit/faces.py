@@ -5,6 +5,7 @@ and figures take one. A model never knows which data set it learns from. Taught 
 """
 
 import hashlib
+import mmap
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -55,7 +56,15 @@ class OnDisk:
             if self.channels == 1 != block.shape[-1]:
                 block = grey(block)
             images[start : start + BLOCK] = block  # grey is repeated where three channels are asked for
+            self._forget()
         return images
+
+    def _forget(self) -> None:
+        """Let the pages that were read go, so that a file of gigabytes never counts as this process's memory;
+        the system still has them at hand while it has room."""
+        pages = getattr(self.file, "base", None)
+        if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            pages.madvise(mmap.MADV_DONTNEED)
 
     def take(self, indices) -> "OnDisk":
         """The images at `indices`, still on disk."""

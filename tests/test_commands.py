@@ -146,6 +146,16 @@ def test_bench_draws_faces_beside_photographs_that_are_read():
 
 
 @needs_browser
+def test_bench_trains_on_pictures_that_stay_on_disk():
+    done = labkit("bench", "--disk", "300", "--json")
+    found = json.loads(done.stdout)
+    assert (
+        found["pictures"] == 300
+        and found["ratio"] > 0
+        and found["peak_megabytes"] >= found["start_megabytes"] > 0
+    )
+
+
 def test_bench_times_the_widgets_beside_bare_pictures():
     rows = widgets.bench_widgets(rounds=1)["widgets"]
     assert set(rows) == {"puppet", "puppet, head", "explorer, channel", "explorer, face", "explorer, layer"}

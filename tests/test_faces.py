@@ -1,8 +1,10 @@
 """`labkit.faces`: what a FaceSet promises, what it refuses, and when its fingerprint moves."""
 
 import hashlib
+import re
 import tracemalloc
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -122,6 +124,19 @@ def test_what_does_not_fit_is_refused(fields, message):
     with pytest.raises(ValueError, match=message) as error:
         FaceSet(**{"images": IMAGES, "targets": {"y": THREE}, "classes": {"y": ("no", "yes")}} | fields)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux alone says what a process holds")
+def test_what_was_read_from_disk_does_not_stay_in_memory(tmp_path):
+    np.save(tmp_path / "i.npy", np.ones((2000, 100, 100, 3), np.uint8))  # 60 MB
+    images = OnDisk(np.load(tmp_path / "i.npy", mmap_mode="r"))
+
+    def held() -> int:  # kilobytes of files
+        return int(re.search(r"RssFile:\s+(\d+)", Path("/proc/self/status").read_text()).group(1))
+
+    before = held()
+    assert all(images[i : i + 100].min() == 1 for i in range(0, 2000, 100))
+    assert held() - before < 10_000
 
 
 def test_images_on_disk_are_shrunk_without_ever_being_all_in_memory(tmp_path):

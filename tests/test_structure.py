@@ -111,9 +111,10 @@ ALLOWED = {
     # this machine
     "benches.browser": "",
     "benches.drawing": "synthetic",
+    "benches.disk": "faces models training",
     "benches.widgets": "benches.browser",
     "bench": "devices synthetic augment models training running runs camera evaluation follow",
-    "benches.measured": "bench benches.drawing benches.widgets",
+    "benches.measured": "bench benches.disk benches.drawing benches.widgets",
     "doctor": "datasets devices",
     "torchvision_on_cpu": "",
     "commands.common": "",

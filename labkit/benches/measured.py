@@ -39,6 +39,20 @@ def faces(rounds: int) -> tuple[dict, str]:
     return r, "\n".join(lines)
 
 
+def disk(pictures: int, precision: str) -> tuple[dict, str]:
+    """Training on pictures that stay on disk, the same two."""
+    from labkit.benches import disk as on_disk
+
+    r = on_disk.bench_disk(pictures, precision or "float32")
+    rates = f"{r['disk_per_second']} a second from disk, {r['memory_per_second']} from memory"
+    memory = f"at most {r['peak_megabytes']:,} MB of memory, {r['start_megabytes']:,} before"
+    text = (
+        f"{r['pictures']:,} pictures of {on_disk.SIZE}x{on_disk.SIZE}: {rates}, ratio {r['ratio']}; {memory} "
+        f"({r['precision']}, load {r['load'] or 0:.1f} at the start)"
+    )
+    return r, text
+
+
 def workers(n: int) -> tuple[dict, str]:
     """What `n` workers gain, the same two."""
     r = bench.bench_workers(n)
