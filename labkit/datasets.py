@@ -35,6 +35,7 @@ __all__ = [
     "described",
     "identity",
     "import_data",
+    "is_name",
     "is_picture",
     "load",
     "look",
@@ -232,6 +233,11 @@ def _each(names) -> list[str]:
     if len(set(found)) < len(found):
         raise ValueError(f"data set '{names}': expected each data set once, got {', '.join(found)}")
     return found
+
+
+def is_name(data) -> bool:
+    """True for "builtin", for a data set's name, and for several with + between; not for a file."""
+    return data == "builtin" or all(name in SOURCES for name in str(data).split("+"))
 
 
 def _together(sets: dict[str, FaceSet]) -> FaceSet:

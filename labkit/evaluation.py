@@ -71,8 +71,8 @@ def read_faces(data: str | Path, about: dict, data_dir="data", n: int = BUILTIN_
 def _read(data, about, data_dir, n, progress) -> tuple[FaceSet, dict[str, str]]:
     """What `read_faces` returns, and the files that were left out: name -> why."""
     size, views, colour = about["size"], (about["view"], "face"), about["channels"] == 3
-    known = data == "builtin" or (data in datasets.SOURCES and datasets.available(data, data_dir))
-    if not known and (data not in datasets.SOURCES or Path(data).exists()):
+    named = datasets.is_name(data)
+    if not (named and datasets.available(data, data_dir)) and (not named or Path(data).exists()):
         return datasets.read(data, size, views, colour, progress)
     there = datasets.views(data, data_dir)
     view = next((view for view in views if view in there), there[0])

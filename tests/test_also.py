@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from labkit import augment, datasets, plan, running, runs
+from labkit import augment, datasets, evaluation, plan, running, runs
 from labkit.faces import UNLABELLED, FaceSet, joined
 from labkit.labels import EMOTIONS, SMILES
 
@@ -47,6 +47,8 @@ def test_several_data_sets_are_loaded_as_one(tmp_path):
     each = {datasets.identity(name, tmp_path) for name in ("folders", "builtin", "folders+builtin")}
     assert len(each) == 3 and datasets.views("folders+builtin", tmp_path) == ["face"]
     assert datasets.available("folders+builtin", tmp_path)
+    assert datasets.is_name("folders+genki4k") and not datasets.is_name("folders+faces.zip")
+    assert evaluation.evaluate("smile", "folders", data_dir=tmp_path)["targets"]["smile"]["n"] == 3
     assert not datasets.available("folders+genki4k", tmp_path)
     with pytest.raises(datasets.DataMissing, match="GENKI-4K is not imported"):
         datasets.load("folders+genki4k", tmp_path, size=32)
