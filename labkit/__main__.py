@@ -50,7 +50,7 @@ Scheduler = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(help="Notebooks run side by side. [default: one a core in quick, 1 in full]", min=1),
+    typer.Option(help="Notebooks run side by side; without it one a core in quick, 1 in full.", min=1),
 ]
 Background = Annotated[
     bool,
@@ -108,12 +108,14 @@ def _summary(made) -> str:
 
 @command(app)
 def search(
-    name: Annotated[str, typer.Argument(help="A search of the plan, [search.NAME].")],
+    name: Annotated[str, typer.Argument(help="A search of the plan, by its name there.")],
     method: Annotated[str, typer.Option(help="grid, random, tpe or gp (both Bayesian).")] = "tpe",
-    trials: Annotated[int | None, typer.Option(help="So many in all. [default: the plan's]", min=1)] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="So many in all; without it as many as the plan says.", min=1)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of what the method draws.", min=0)] = 0,
     storage: Annotated[
-        str, typer.Option(help="The study's database, e.g. postgresql://USER@HOST/NAME. [default: a file]")
+        str, typer.Option(help="The study's database, e.g. postgresql://USER@HOST/NAME; without it a file.")
     ] = "",
     profile: Profile = "quick",
     workers: Workers = 1,
@@ -123,14 +125,16 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search hyper-parameters until so many trials are done. What was trained before is read; a search that
-    was killed goes on; several calls may share one storage."""
+    was killed goes on; several calls may share one storage, and then the folder of the reports too."""
     from labkit import search as searches
 
     found = searches.read(name, profile, data_dir, reports_dir, storage)
     done = searches.run(found, method, seed, trials, workers, scheduler, progress=not as_json)
-    frame = searches.frame(done)
-    show(json.loads(frame.to_json(orient="records")), as_json, frame.to_string(index=False))
-    raise typer.Exit(bool(frame["error"].astype(bool).any()))
+    frame, wanted = searches.frame(done), trials or found.trials
+    show({"trials": json.loads(frame.to_json(orient="records"))}, as_json, frame.to_string(index=False))
+    if len(done) < wanted:
+        say(f"{len(done)} of {wanted} trials: the space holds no more")
+    raise typer.Exit(len(done) < wanted or bool(frame["error"].astype(bool).any()))
 
 
 # What `evaluate` takes.

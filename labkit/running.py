@@ -267,7 +267,7 @@ def run_all(
             `data_dir`.
     Raises:
         datasets.DataMissing: where no row is kept and the data of all are missing.
-        RuntimeError: after all other rows, where a row took its worker down again and again.
+        OSError: after all other rows, where a row took its worker down again and again.
     """
     if workers < 1:
         raise ValueError(f"workers: expected 1 or more, got {workers}")
@@ -289,7 +289,7 @@ def run_all(
             bar.update()
     if lost:
         sentence = f"{len(lost)} rows were lost with their workers; run again to try them again."
-        raise RuntimeError(f"{sentence} The first: {lost[0]}")
+        raise OSError(f"{sentence} The first: {lost[0]}")
     return [results[json.dumps(spec.as_dict(), sort_keys=True)] for spec in specs]
 
 
@@ -329,7 +329,7 @@ def train_each(asked, data_dir="data", workers=1, scheduler="", at_once=None, pr
     folder = str(Path(data_dir).resolve())
     tasks = ((name, (spec, folder, False, after_epoch)) for name, spec, after_epoch in asked)
     with cluster.connect(workers, scheduler) as client:
-        yield from cluster.each(client, train, tasks, at_once or sum(client.nthreads().values()))
+        yield from cluster.each(client, train, tasks, at_once)
 
 
 def trained_model(result: RunResult, store: Store, data_dir="data", progress: bool = True):

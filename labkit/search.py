@@ -11,6 +11,7 @@ Taught in notebook 06.
 
 import hashlib
 import json
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from labkit import datasets, plan, running
 from labkit.places import place
 from labkit.runs import RunResult, RunSpec, Store
 from labkit.studies.methods import METHODS
-from labkit.studies.record import COMPLETE, Record
+from labkit.studies.record import COMPLETE, FAILED, Record
 from labkit.studies.replay import best_so_far, front, importance, replay, trials_to_reach
 from labkit.studies.space import Space, spec_of
 
@@ -41,9 +42,11 @@ __all__ = [
     "trials_to_reach",
     "tried",
 ]
+WAIT = 0.5  # seconds between two looks at what other processes train
 MANY = 10**6  # more trials than any study has
 TRIED = Path(__file__).parent / "studies" / "tried.csv"
-SETTINGS = {"lab", "title", "text", "spec", "space", "score", "early", "trials", "quick", "full"}
+OF_PROFILE = {"spec", "space", "early", "trials"}
+SETTINGS = {"lab", "title", "text", "score", "quick", "full"} | OF_PROFILE
 
 
 @dataclass(frozen=True)
@@ -96,15 +99,15 @@ class Trial:
         score: None where training failed.
         ended_early: after fewer epochs than the others.
         seconds: of training.
-        result: all that came of it.
+        result: all that came of it; None where its row is not in this folder: removed, or kept elsewhere.
     """
 
     number: int
     values: dict
     score: float | None
     ended_early: bool
-    seconds: float
-    result: RunResult
+    seconds: float | None
+    result: RunResult | None
 
 
 def read(
@@ -125,15 +128,10 @@ def read(
     everything = plan.read_plan(reports_dir)
     searches = everything.get("search", {})
     if id not in searches:
-        raise ValueError(f"search '{id}': expected one of {', '.join(searches)}")
+        raise ValueError(f"search '{id}': expected one of {', '.join(searches) or 'none: the plan has none'}")
     settings = searches[id]
-    if unknown := sorted(set(settings) - SETTINGS):
-        expected = f"expected one of {', '.join(sorted(SETTINGS))}"
-        raise ValueError(f"search '{id}': unknown setting '{unknown[0]}', {expected}")
-    if settings.get("lab") not in everything["lab"]:
-        expected = f"expected one of {', '.join(everything['lab'])}"
-        raise ValueError(f"search '{id}': lab '{settings.get('lab')}', {expected}")
     of_profile = settings.get(profile, {})
+    _check_settings(id, settings, of_profile, everything["lab"])
     spec = plan.merge(everything["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
     score = tuple(settings.get("score", ("validation", "accuracy")))
     early = of_profile.get("early", settings.get("early"))
@@ -141,7 +139,7 @@ def read(
         raise ValueError(f"search '{id}': early needs the score validation, accuracy, got {', '.join(score)}")
     folder = plan.folder_of(reports_dir, profile)
     runs_dir = place(reports_dir) / "runs"
-    return Search(
+    found = Search(
         id=f"{id} {profile}",
         spec=plan.merge(spec, of_profile.get("spec", {})),
         space=Space.read(of_profile.get("space", settings.get("space"))),
@@ -152,6 +150,26 @@ def read(
         url=storage or f"sqlite:///{(runs_dir / 'searches.db').resolve()}",
         data_dir=str(data_dir),
     )
+    first = {name: axis.values[0] for name, axis in found.space.axes.items()}
+    for name, axis in found.space.axes.items():  # what does not fit is said now, not when it is drawn
+        for value in axis.values:
+            found.spec_of(first | {name: value})
+    return found
+
+
+def _check_settings(id: str, settings: dict, of_profile: dict, labs: dict) -> None:
+    """Raise ValueError for what a search of the plan cannot say, most often a typing error."""
+    for given, known in ((settings, SETTINGS), (of_profile, OF_PROFILE)):
+        if unknown := sorted(set(given) - known):
+            expected = f"expected one of {', '.join(sorted(known))}"
+            raise ValueError(f"search '{id}': unknown setting '{unknown[0]}', {expected}")
+    if settings.get("lab") not in labs:
+        expected = f"expected one of {', '.join(labs)}"
+        raise ValueError(f"search '{id}': lab '{settings.get('lab')}', {expected}")
+    for name in ("trials", "early"):
+        value = of_profile.get(name, settings.get(name, 1))
+        if type(value) is not int or value < 1:
+            raise ValueError(f"search '{id}': {name}: expected a whole number of 1 or more, got {value!r}")
 
 
 def run(
@@ -172,35 +190,55 @@ def run(
         workers: so many trials at once on this machine, each with its share of the cores.
         scheduler: address of a Dask cluster that trains instead.
     Returns:
-        The trials that are done, in the order in which they were asked; fewer where the space holds no more,
-        or where other processes still train some.
+        The trials that are done, in the order in which they were asked; fewer where the space holds no more.
+        What other processes train is waited for.
     Raises:
-        OSError: where the database or the scheduler does not answer.
-        RuntimeError: after all others, where a trial took its worker down again and again.
+        OSError: where the database or the scheduler does not answer; after all others, where a trial took its
+            worker down again and again. Called again, it is tried again.
     """
     wanted = search.trials if trials is None else trials
     if wanted < 1 or workers < 1:
         raise ValueError(f"trials and workers: expected 1 or more, got {wanted} and {workers}")
     record = Record(search.study(method, seed), search.space, method, seed, wanted, search.url, search.early)
-    _train_again(search, record, progress)
+    _train_again(search, record, progress, workers, scheduler)
     title = f"{search.id}, {method}"
     with record.alive(), tqdm(total=wanted, desc=title, unit="trial", disable=not progress) as bar:
         bar.update(len(record.done()))
-        lost = []
-        asked = _asked(search, record)
-        for number, outcome, error in running.train_each(asked, search.data_dir, workers, scheduler):
-            if error:
-                lost.append(error)
-                record.tell(number, None)
-            else:
-                result, model = outcome
-                search.store.write(result, model)
-                _tell(search, record, number, result)
-            bar.n = len(record.done())
-            bar.refresh()
+        lost: list = []
+        try:
+            at_work = len(record.standing()) < wanted
+            while at_work and not lost:
+                at_work = False
+                at_once = max(1, min(workers, wanted - len(record.done())))
+                asked = _asked(search, record)
+                for number, outcome, error in running.train_each(asked, search.data_dir, at_once, scheduler):
+                    at_work = True
+                    if error:  # not told: it is called off below, so that the next call asks it again
+                        lost.append(error)
+                    else:
+                        _tell(search, record, number, _keep(search, *outcome))
+                    bar.n = len(record.done())
+                    bar.refresh()
+                while not lost and record.others_at_work():  # should one of them die, its trial is asked here
+                    at_work = True
+                    time.sleep(WAIT)
+        finally:
+            record.let_go()
     if lost:
-        raise RuntimeError(f"{len(lost)} trials were lost with their workers. The first: {lost[0]}")
+        sentence = f"{len(lost)} trials were lost with their workers; search again to try them again."
+        raise OSError(f"{sentence} The first: {lost[0]}")
     return _done(search, record)
+
+
+def _keep(search: Search, result: RunResult, model) -> RunResult:
+    """Write the row of a trial; one that was ended early never takes the place of a whole one, which somebody
+    may have trained meanwhile and which counts then."""
+    whole = (
+        running.kept(RunSpec.from_dict(result.spec), search.store, search.data_dir) if result.error else None
+    )
+    if whole is None:
+        search.store.write(result, model)
+    return whole or result
 
 
 def finished(search: Search, method: str = "tpe", seed: int = 0) -> list[Trial]:
@@ -211,23 +249,42 @@ def finished(search: Search, method: str = "tpe", seed: int = 0) -> list[Trial]:
 
 def frame(trials: list[Trial]):
     """The trials as a pandas DataFrame, the best first: a column each for the number, every value (a setting
-    by its last name), `score`, `ended_early`, `seconds`, and `error` where training failed."""
+    by its last name where that tells it from the others), `score`, `ended_early`, `seconds`, and `error`
+    where training failed or the row is not here."""
     import pandas as pd
 
     lines = [
         {"trial": trial.number}
-        | {name.rpartition(".")[2]: value for name, value in trial.values.items()}
+        | {_column(name, trial.values): value for name, value in trial.values.items()}
         | {
             "score": None if trial.score is None else round(trial.score, 4),
             "ended_early": trial.ended_early,
             "seconds": trial.seconds,
         }
-        | {"error": "" if trial.ended_early else trial.result.error or ""}
+        | {"error": _error(trial)}
         for trial in trials
     ]
     columns = None if lines else ["trial", "score", "ended_early", "seconds", "error"]
     listed = pd.DataFrame(lines, columns=columns)
     return listed.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def _column(name: str, values: dict) -> str:
+    last = name.rpartition(".")[2]
+    taken = [other.rpartition(".")[2] for other in values] + [
+        "trial",
+        "score",
+        "ended_early",
+        "seconds",
+        "error",
+    ]
+    return last if taken.count(last) == 1 else f"value of {name}" if name == last else name
+
+
+def _error(trial: Trial) -> str:
+    if trial.result is None:
+        return "its row is not here"
+    return "" if trial.ended_early else trial.result.error or ""
 
 
 def tried():
@@ -262,26 +319,35 @@ def _in_history(search: Search) -> str:
     return f"{search.score[0]}_{search.score[1]}_{search.spec['targets'][0]}"
 
 
-def _train_again(search: Search, record: Record, progress: bool) -> None:
+def _train_again(search: Search, record: Record, progress: bool, workers: int, scheduler: str) -> None:
     """Rows that the study calls done and that the store has lost."""
     specs = [search.spec_of(record.values(trial)) for trial in record.done() if trial.state == COMPLETE]
-    running.run_all(specs, search.store, search.data_dir, progress=progress and bool(specs))
+    shown = progress and bool(specs)
+    running.run_all(specs, search.store, search.data_dir, False, shown, workers, scheduler)
 
 
 def _done(search: Search, record: Record) -> list[Trial]:
     trials = []
     for trial in record.done():
-        values = record.values(trial)
-        result = _row(search, search.spec_of(values))
-        if result is None:  # a training that failed or was ended early, whose row was removed
-            continue
-        score = search.value(result)
-        if trial.state == COMPLETE and score != trial.value:
-            told = f"its study says {trial.value}, its row {score}"
-            warnings.warn(f"{search.id}, trial {trial.number}: {told}; the row counts", stacklevel=3)
-        early = bool(result.error) and score is not None
-        trials.append(Trial(trial.number, values, score, early, result.seconds, result))
+        values, told = record.values(trial), _score_told(trial)
+        result, score = _row(search, search.spec_of(values)), told
+        if result and (trial.state == COMPLETE or result.error):
+            score = search.value(result)
+            if trial.state == COMPLETE and score != told:
+                both = f"its study says {told}, its row {score}"
+                warnings.warn(f"{search.id}, trial {trial.number}: {both}; the row counts", stacklevel=3)
+        early = trial.state != COMPLETE and told is not None
+        trials.append(Trial(trial.number, values, score, early, result.seconds if result else None, result))
     return trials
+
+
+def _score_told(trial) -> float | None:
+    """What a study knows of a trial: the score of a whole training, or that of the last epoch of one that was
+    ended early; None of one that failed."""
+    if trial.state == COMPLETE:
+        return trial.value
+    epochs = trial.intermediate_values
+    return None if FAILED in trial.user_attrs or not epochs else epochs[max(epochs)]
 
 
 def _row(search: Search, spec: RunSpec) -> RunResult | None:

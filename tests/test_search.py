@@ -68,7 +68,8 @@ def test_an_axis_is_a_list_or_a_range():
 @pytest.mark.parametrize(
     "given", [[], {}, 3, {"low": 0, "high": 1, "log": True}, {"low": 2, "high": 1}, {"low": 1, "high": 2,
     "steps": 1},
-              {"low": 1, "high": 2, "step": 3}, [[1], [2]]]
+              {"low": 1, "high": 2, "step": 3}, [[1], [2]], {"low": 1, "high": float("inf")},
+              {"low": "1", "high": 2}, {"low": 1, "high": 2, "steps": -3}, {"low": 1, "high": 2, "log": "no"}]
 )  # fmt: skip
 def test_any_other_axis_is_named(given):
     with pytest.raises(ValueError, match=r"^search, .a.: expected a list"):
@@ -80,13 +81,16 @@ def test_a_choice_fills_the_model_and_the_settings(reports):
     assert spec.model == "2k3 bn relu P 4k3 bn relu P | 8 d25"
     assert spec.config.learning_rate == 0.02
     assert spec.config.epochs == 3
+    base = tiny(reports).spec | {"model": "{a[0]}k3"}
+    assert spec_of(base, {"a": "16"}).model == "16k3", "one word is a word, not its first letter"
 
 
 @pytest.mark.parametrize(
     ("model", "values", "message"),
     [
         ("{a}k3", {}, "do not fit"),
-        ("{a[1]}k3", {"a": "8"}, "do not fit"),
+        ("{a[0]}k3 {a[1]}k3", {"a": "8"}, "'a' needs 2 words, {a[0]} and so on, got '8'"),
+        ("{a[0]}k3", {"a": "8 8"}, "'a' needs 1 words"),
         ("8k3", {"a": 8}, "'a' has no place {a} in the model '8k3'"),
         ("8k3", {"config.rate": 8}, "rate"),
     ],
@@ -131,6 +135,65 @@ def test_a_row_that_was_lost_is_trained_again_before_the_search_goes_on(reports)
     again = search.run(tiny(reports), "random", trials=4, progress=False)
     assert lost.exists()
     assert [trial.score for trial in again[:3]] == [trial.score for trial in first]
+
+
+def test_a_search_that_was_broken_off_goes_on_in_the_same_kernel(reports, monkeypatch):
+    train, calls = search.running.train, []
+
+    def stopped_at_the_third(*given):
+        calls.append(given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train(*given)
+
+    monkeypatch.setattr(search.running, "train", stopped_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        search.run(tiny(reports), "random", trials=5, progress=False)
+    trials = search.run(tiny(reports), "random", trials=5, progress=False)
+    assert len(trials) == 5 and calls[2][0] == calls[3][0], "what was broken off is asked first"
+
+
+def test_a_trial_that_is_called_off_meanwhile_crashes_nothing(reports):
+    one = record.Record("a", tiny(reports).space, "random", 0, 3, f"sqlite:///{reports}/s.db", 1)
+    number, values = one.ask()
+    watch = one.watch(number, "score")
+    one._call_off(number, tiny(reports).space.drawn(values))
+    assert watch({"epoch": 1, "score": 0.5}, None) is False
+    one.tell(number, 0.5, scores={1: 0.5})
+    assert one.done() == [] and one.ask()[1] == values
+
+
+def test_trials_whose_rows_are_gone_are_still_listed(reports, monkeypatch):
+    monkeypatch.setattr(search.plan, "read_plan", _with_early(search.plan.read_plan))
+    second = lambda self, study, trial: trial.number == 1  # noqa: E731
+    monkeypatch.setattr(record.optuna.pruners.MedianPruner, "prune", second)
+    first = search.run(tiny(reports), "random", trials=3, progress=False)
+    shutil.rmtree(reports / "quick" / "rows")
+    listed = search.finished(tiny(reports), "random")
+    assert [t.score for t in listed] == pytest.approx([t.score for t in first], abs=1e-5)
+    assert [t.result for t in listed] == [None] * 3
+    assert [t.ended_early for t in listed] == [False, True, False]
+    assert search.frame(listed)["error"].tolist() == ["its row is not here"] * 3
+
+
+def test_a_row_cut_short_never_takes_the_place_of_a_whole_one(reports, monkeypatch):
+    monkeypatch.setattr(search.plan, "read_plan", _with_early(search.plan.read_plan))
+    found, cut = tiny(reports), search.running.train
+
+    def beside_somebody_who_trains_it_whole(spec, data_dir, progress, after_epoch):
+        found.store.write(*cut(spec, data_dir, False))
+        return cut(spec, data_dir, False, lambda row, model: True)
+
+    monkeypatch.setattr(search.running, "train", beside_somebody_who_trains_it_whole)
+    trials = search.run(found, "random", trials=1, progress=False)
+    assert not trials[0].ended_early and len(trials[0].result.history) == 3
+
+
+def test_columns_of_one_name_are_told_apart(reports):
+    values = {"score": 1, "config.size": 2, "data.size": 3, "config.rate": 4}
+    trial = search.Trial(0, values, 0.5, False, 1.0, None)
+    columns = list(search.frame([trial]))
+    assert columns[1:5] == ["value of score", "config.size", "data.size", "rate"]
 
 
 def test_what_is_finished_is_listed_without_training(reports, monkeypatch):
@@ -188,6 +251,9 @@ def _failed(spec):
         ('lab = "large"', "search 'tiny': lab 'large', expected one of small"),
         ('lab = "small"\nmethod = "tpe"', "search 'tiny': unknown setting 'method', expected one of early, "),
         ('lab = "small"\nscore = ["validation", "macro_f1"]\nearly = 1', "early needs the score validation"),
+        ('lab = "small"\nquick.trails = 3', "unknown setting 'trails', expected one of early, "),
+        ('lab = "small"\nearly = "2"', "early: expected a whole number of 1 or more, got '2'"),
+        ('lab = "small"\nquick.trials = 2.5', "trials: expected a whole number of 1 or more, got 2.5"),
     ],
 )
 def test_a_slip_in_the_plan_is_named(reports, line, message):
@@ -207,6 +273,7 @@ def test_a_slip_in_the_plan_is_named(reports, line, message):
         ({"storage": "sqlite:////proc/none.db"}, "storage sqlite:////proc/none.db: "),
         ({"storage": "postgresql://somebody:secret@127.0.0.1:9/none"}, "storage postgresql"),
         ({"storage": "wrong"}, "storage wrong: "),
+        ({"storage": "sqlite://"}, "storage sqlite://: expected sqlite:///FILE or postgresql://"),
     ],
 )
 def test_a_wrong_call_is_told_in_one_line(reports, change, message):
@@ -335,7 +402,7 @@ def _killed_five_times(reports, storage, workers):
         process.wait()
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(done.stdout)["trials"]
 
 
 def _check_whole(reports, trials):
@@ -402,6 +469,7 @@ def test_two_processes_share_a_search(reports):
     command = _command(reports, f"sqlite:///{reports}/study.db", 1)
     options = {"cwd": ROOT, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(command, **options) for _ in "ab"]
-    said = [json.loads(process.communicate()[0]) for process in both]
+    said = [json.loads(process.communicate()[0])["trials"] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    _check_whole(reports, max(said, key=len))
+    for trials in said:
+        _check_whole(reports, trials)

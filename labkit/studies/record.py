@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ from pathlib import Path
 import optuna
 import psutil
 import sqlalchemy
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from labkit.studies import methods
@@ -41,8 +43,11 @@ def storage(url: str) -> optuna.storages.RDBStorage:
     whoever comes first.
 
     Raises:
+        ValueError: for another address.
         OSError: where no database answers, or the file is none.
     """
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        raise ValueError(f"storage {_shown(url)}: expected sqlite:///FILE or postgresql://USER@HOST/NAME")
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)  # the driver that is installed
     if url.startswith("sqlite:///"):
@@ -74,16 +79,29 @@ def _shown(url: str) -> str:
         return url
 
 
+@lru_cache(maxsize=1)
+def machine() -> str:
+    """What tells this machine from every other: a hundred may share its name, so also when it was started
+    and, in a container, which processes it sees."""
+    parts = [socket.gethostname(), str(uuid.getnode())]
+    with suppress(OSError):  # Linux
+        parts += [
+            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            os.readlink("/proc/self/ns/pid"),
+        ]
+    return " ".join(parts)
+
+
 def me() -> str:
     """Who owns what this process asks: machine, process, and when it began, since numbers of processes come
     back."""
-    return json.dumps([socket.gethostname(), os.getpid(), psutil.Process().create_time()])
+    return json.dumps([machine(), os.getpid(), psutil.Process().create_time()])
 
 
 def is_dead(owner: str) -> bool:
     """Whether the process is known to have ended. Of one on another machine only its signs of life tell."""
     host, number, began = json.loads(owner)
-    if host != socket.gethostname():
+    if host != machine():
         return False
     try:
         return abs(psutil.Process(number).create_time() - began) > 1
@@ -135,15 +153,23 @@ class Record:
             if trial is None:
                 return None
             values = self.space.values(trial.params)
-            trial.set_user_attr(OWNER, me())
-            trial.set_user_attr(VALUES, list(values.values()))
-            self.storage.record_heartbeat(trial._trial_id)
-            self._asked[trial.number] = trial
-            if trial.number in [one.number for one in self.standing()]:
-                return trial.number, values
-            self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            with suppress(UpdateFinishedTrialError):  # another process took it for a dead one's
+                trial.set_user_attr(OWNER, me())
+                trial.set_user_attr(VALUES, list(values.values()))
+                self.storage.record_heartbeat(trial._trial_id)
+                if trial.number in [one.number for one in self.standing()]:
+                    self._asked[trial.number] = trial
+                    return trial.number, values
+                self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             attempt += 1
         return None
+
+    def others_at_work(self) -> bool:
+        """Whether nothing is left to ask while other processes, which live, still train."""
+        self._call_off_the_dead()
+        standing = self.standing()
+        running = [trial for trial in standing if trial.state == TrialState.RUNNING]
+        return len(standing) >= self.wanted and any(trial.number not in self._asked for trial in running)
 
     def values(self, trial) -> dict:
         """name -> value of a trial that stands."""
@@ -159,16 +185,29 @@ class Record:
             scores: epoch -> score.
         """
         trial = self._asked.pop(number)
-        if score is None:
-            trial.set_user_attr(FAILED, True)
-        known = self.study.get_trials(deepcopy=False)[number].intermediate_values
-        for epoch, value in (scores or {}).items():
-            if epoch not in known:
-                trial.report(value, epoch)
+        with suppress(UpdateFinishedTrialError):  # called off
+            if score is None:
+                trial.set_user_attr(FAILED, True)
+            known = self.study.get_trials(deepcopy=False)[number].intermediate_values
+            for epoch, value in (scores or {}).items():
+                if epoch not in known:
+                    trial.report(value, epoch)
         if whole and score is not None:
             self.study.tell(trial, score, skip_if_finished=True)
         else:
             self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+
+    def let_go(self) -> None:
+        """Call off what this process asked and did not tell, so that it is asked again: where a search is
+        broken off in a kernel that lives on, or where a trial was lost with its worker."""
+        for number, trial in self._asked.items():
+            self._call_off(number, trial.params)
+        self._asked.clear()
+
+    def _call_off(self, number: int, drawn: dict) -> None:
+        with suppress(ValueError, UpdateFinishedTrialError):  # another process was faster
+            self.study.tell(number, state=TrialState.FAIL)
+            self.study.enqueue_trial(drawn)
 
     def watch(self, number: int, name: str) -> "Watch":
         """What ends a trial early: `after_epoch` of `training.fit`, also in another process. `name`: of the
@@ -182,9 +221,7 @@ class Record:
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             owner = trial.user_attrs.get(OWNER)
             if owner and is_dead(owner):
-                with suppress(ValueError):  # another process was faster
-                    self.study.tell(trial.number, state=TrialState.FAIL)
-                    self.study.enqueue_trial(trial.params)
+                self._call_off(trial.number, trial.params)
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -193,9 +230,10 @@ class Record:
 
         def beat():
             while not over.wait(BEAT):
-                for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                    if trial.user_attrs.get(OWNER) == mine:
-                        self.storage.record_heartbeat(trial._trial_id)
+                with suppress(Exception):  # a database that does not answer now may do so at the next beat
+                    for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                        if trial.user_attrs.get(OWNER) == mine:
+                            self.storage.record_heartbeat(trial._trial_id)
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -229,8 +267,10 @@ class Watch:
 
     def __call__(self, row: dict, model) -> bool:
         study, database = _study(self.study, self.url, self.early)
-        database.set_trial_intermediate_value(self.trial, row["epoch"], row[self.score])
-        return study.pruner.prune(study, database.get_trial(self.trial))
+        with suppress(UpdateFinishedTrialError):  # called off: the training is a row all the same
+            database.set_trial_intermediate_value(self.trial, row["epoch"], row[self.score])
+            return study.pruner.prune(study, database.get_trial(self.trial))
+        return False
 
 
 @lru_cache(maxsize=4)

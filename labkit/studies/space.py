@@ -7,11 +7,13 @@ In `reports/plan.toml`:
     dropout = [0, 10, 25, 50]                             # numbers keep their order
     "config.learning_rate" = { low = 1e-4, high = 1e-1, log = true, steps = 7 }
 
-A name with a point is a setting of the spec. Any other fills its place in `spec.model`: `{dropout}`, and of a
-text of several words each one, `{channels[0]}`.
+A name with a point is a setting of the spec's config. Any other fills its place in `spec.model`: `{dropout}`,
+and of a text of several words each one, `{channels[0]}`.
 """
 
 import itertools
+import math
+import re
 from dataclasses import dataclass
 
 import optuna
@@ -48,14 +50,16 @@ class Axis:
             low, high = given["low"], given["high"]
             steps, log = given.get("steps", 5), given.get("log", False)
             unknown = set(given) - {"low", "high", "steps", "log"}
-            if unknown or not low < high or (log and low <= 0):
+            if unknown or not low < high or (log and low <= 0) or not math.isfinite(low + high):
+                raise ValueError
+            if not name or type(log) is not bool or type(steps) is not int or steps < 2:
                 raise ValueError
             shares = [i / (steps - 1) for i in range(steps)]
         except (TypeError, KeyError, ValueError, ZeroDivisionError):
             expected = "a list of values, or low and high, with log and steps (2 or more) where wanted"
             raise ValueError(f"search, '{name}': expected {expected}, got {given}") from None
         between = [low * (high / low) ** share if log else low + (high - low) * share for share in shares]
-        return cls(name, tuple(map(rounded, between)), low, high, log)
+        return cls(name, tuple(min(max(rounded(v), low), high) for v in between), low, high, log)
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
         """What Optuna draws from: numbers of a list by their place, so that neighbours stay neighbours."""
@@ -68,7 +72,7 @@ class Axis:
     def value(self, drawn) -> Value:
         """The value that a draw stands for; of a range two digits, which is what is trained."""
         if self.low is not None:
-            return rounded(drawn)
+            return min(max(rounded(drawn), self.low), self.high)
         return (
             self.values[drawn]
             if isinstance(self.distribution(), optuna.distributions.IntDistribution)
@@ -116,6 +120,18 @@ class Space:
         return [dict(zip(names, c)) for c in itertools.product(*(a.values for a in self.axes.values()))]
 
 
+def _words(name: str, value: Value, model: str):
+    """The words of a text that fills several places, one each; any other value as it is."""
+    asked = {int(place) for place in re.findall(rf"{{{re.escape(name)}\[(\d+)\]", model)}
+    if not asked:
+        return value
+    words = str(value).split()
+    if asked != set(range(len(words))):
+        wanted = max(asked) + 1
+        raise ValueError(f"search: '{name}' needs {wanted} words, {{{name}[0]}} and so on, got '{value}'")
+    return words
+
+
 def spec_of(spec: dict, values: dict) -> RunSpec:
     """The `RunSpec` of a choice.
 
@@ -125,9 +141,11 @@ def spec_of(spec: dict, values: dict) -> RunSpec:
     Raises:
         ValueError: where the settings have no place for a value, or a value does not fit its setting.
     """
+    if not isinstance(spec.get("model"), str):
+        raise ValueError(f"search: expected a model, a text, got {spec.get('model')!r}")
     places = {name: value for name, value in values.items() if "." not in name}
     settings = {name: value for name, value in values.items() if "." in name}
-    words = {name: v.split() if isinstance(v, str) and " " in v else v for name, v in places.items()}
+    words = {name: _words(name, value, spec.get("model", "")) for name, value in places.items()}
     try:
         model = spec["model"].format_map(words)
     except (KeyError, IndexError, ValueError, AttributeError) as error:

@@ -68,7 +68,7 @@ def connect(workers: int = 1, scheduler: str = ""):
         yield client
 
 
-def each(client, function, tasks: Iterable[tuple], at_once: int) -> Iterator[tuple]:
+def each(client, function, tasks: Iterable[tuple], at_once: int | None) -> Iterator[tuple]:
     """Call a function for each task on the client's workers.
 
     Args:
@@ -76,7 +76,8 @@ def each(client, function, tasks: Iterable[tuple], at_once: int) -> Iterator[tup
         function: called with a task's arguments.
         tasks: of (name, arguments), which may come up while others run: the next is taken when there is room
             for it, and what was yielded has been looked at.
-        at_once: so many run, or wait for a worker, at the same time.
+        at_once: so many run, or wait for a worker, at the same time; None = as many as there are workers,
+            those that join later among them, and one while there is none.
 
     Yields:
         (name, value, error) as they finish. `error` is None, or the exception that ended the task, also where
@@ -86,7 +87,8 @@ def each(client, function, tasks: Iterable[tuple], at_once: int) -> Iterator[tup
 
     tasks, waiting = iter(tasks), {}
     while True:
-        while len(waiting) < at_once and (task := next(tasks, None)):
+        room = at_once or max(1, sum(client.nthreads().values()))
+        while len(waiting) < room and (task := next(tasks, None)):
             name, arguments = task
             waiting[client.submit(function, *arguments, pure=False)] = name
         if not waiting:
