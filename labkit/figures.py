@@ -10,7 +10,13 @@ from labkit.charts.results import (
     runs_beside_published,
     trade_off,
 )
-from labkit.charts.searches import best_so_far, front, histograms_over_time, parallel_coordinates
+from labkit.charts.searches import (
+    best_so_far,
+    front,
+    histograms_over_time,
+    nearest,
+    parallel_coordinates,
+)
 from labkit.charts.sheets import associations, changes, confusion, crosstab, faces, filters, similarities
 from labkit.charts.style import (
     BLACK,
@@ -59,6 +65,7 @@ __all__ = [
     "histories",
     "layers",
     "lines",
+    "nearest",
     "parallel_coordinates",
     "reliability",
     "runs_beside_published",

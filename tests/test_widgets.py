@@ -433,3 +433,15 @@ def test_the_ranges_choose_the_trials_that_are_coloured():
     assert "image/png" in widget._repr_mimebundle_()[0]
     widget.ranges["a"].index, widget.ranges["config.b"].index = (0, 0), (2, 2)
     assert widget.told.value == "1 of 6 trials, the best of them 3.000"
+
+
+def test_trials_of_a_range_stand_at_the_nearest_value_and_failed_ones_are_left_out():
+    trials = [{"rate": 0.0023, "depth": 2}, {"rate": 0.09, "depth": 1}, {"rate": 0.01, "depth": 1}]
+    widget = coordinates.Coordinates(
+        trials, {"rate": [0.001, 0.01, 0.1], "depth": [1, 2]}, [0.5, None, 0.7], "accuracy"
+    )
+    assert widget.told.value == "2 of 2 trials, the best of them 0.700"
+    widget.ranges["rate"].value = (0, 0)
+    assert widget.chosen().tolist() == [True, False] and "0.500" in widget.told.value
+    with pytest.raises(ValueError, match="trials: expected at least one with a score"):
+        coordinates.Coordinates(trials[:1], {"rate": [1]}, [None], "accuracy")

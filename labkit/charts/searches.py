@@ -36,13 +36,19 @@ def best_so_far(curves: dict[str, np.ndarray], ylabel: str, goal: tuple[str, flo
     return figure
 
 
+def nearest(value, values: list):
+    """The one of an axis's values that is meant: itself, or of numbers the nearest."""
+    return value if value in values else min(values, key=lambda other: abs(other - value))
+
+
 def parallel_coordinates(
     trials: list[dict], axes_values: dict[str, list], scores: list[float], label: str, chosen=None
 ) -> Figure:
     """One line a trial, from axis to axis through its values, its colour the score; the best one is thick.
 
     Args:
-        trials: name -> value, one dict a trial.
+        trials: name -> value, one dict a trial; a number that was drawn from a range stands at the nearest of
+            the axis's.
         axes_values: name -> all values of the axis, in order from below.
         scores: of the trials.
         label: what the score is.
@@ -59,7 +65,8 @@ def parallel_coordinates(
         for name, values in axes_values.items()
     }
     jitter = np.random.default_rng(0).uniform(-0.018, 0.018, (len(trials), len(names)))
-    points = np.array([[height[n][trial[n]] for n in names] for trial in trials]) + jitter
+    place = [[height[n][nearest(trial[n], axes_values[n])] for n in names] for trial in trials]
+    points = np.array(place) + jitter
     points = np.column_stack([points, norm(scores)])
     colours = colormaps["viridis"]
     for i in sorted(range(len(trials)), key=lambda i: (chosen[i], scores[i])):

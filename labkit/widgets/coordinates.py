@@ -16,14 +16,21 @@ class Coordinates(Still, widgets.VBox):
     """A slider with two ends for each axis, and the picture that they choose.
 
     Args:
-        trials: name -> value, one dict a trial.
+        trials: name -> value, one dict a trial; those without a score are left out.
         axes_values: name -> all values of the axis, in order from below.
-        scores: of the trials.
+        scores: of the trials, None of those that failed.
         label: what the score is.
+
+    Raises:
+        ValueError: where no trial has a score.
     """
 
     def __init__(self, trials: list[dict], axes_values: dict[str, list], scores: list[float], label: str):
-        self.trials, self.axes_values, self.scores, self.label_of_score = trials, axes_values, scores, label
+        scored = [i for i, score in enumerate(scores) if score is not None]
+        if not scored:
+            raise ValueError("trials: expected at least one with a score, got none")
+        self.trials, self.scores = [trials[i] for i in scored], [scores[i] for i in scored]
+        self.axes_values, self.label_of_score = axes_values, label
         wide = {"width": "420px"}
         self.ranges = {
             name: widgets.SelectionRangeSlider(
@@ -46,9 +53,13 @@ class Coordinates(Still, widgets.VBox):
         inside = np.ones(len(self.trials), bool)
         for name, slider in self.ranges.items():
             low, high = slider.value
-            places = np.array([self.axes_values[name].index(trial[name]) for trial in self.trials])
+            places = np.array([self._place(name, trial[name]) for trial in self.trials])
             inside &= (low <= places) & (places <= high)
         return inside
+
+    def _place(self, name: str, value) -> int:
+        values = self.axes_values[name]
+        return values.index(figures.nearest(value, values))
 
     def figure(self):
         """The picture of the ranges as they are, a Matplotlib `Figure`."""
