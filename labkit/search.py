@@ -203,25 +203,13 @@ def run(
     _train_again(search, record, progress, workers, scheduler)
     title = f"{search.id}, {method}"
     with record.alive(), tqdm(total=wanted, desc=title, unit="trial", disable=not progress) as bar:
-        bar.update(len(record.done()))
-        lost: list = []
+
+        def show() -> None:
+            bar.n = len(record.done())
+            bar.refresh()
+
         try:
-            at_work = len(record.standing()) < wanted
-            while at_work and not lost:
-                at_work = False
-                at_once = max(1, min(workers, wanted - len(record.done())))
-                asked = _asked(search, record)
-                for number, outcome, error in running.train_each(asked, search.data_dir, at_once, scheduler):
-                    at_work = True
-                    if error:  # not told: it is called off below, so that the next call asks it again
-                        lost.append(error)
-                    else:
-                        _tell(search, record, number, _keep(search, *outcome))
-                    bar.n = len(record.done())
-                    bar.refresh()
-                while not lost and record.others_at_work():  # should one of them die, its trial is asked here
-                    at_work = True
-                    time.sleep(WAIT)
+            lost = _train_missing(search, record, workers, scheduler, show)
         finally:
             record.let_go()
     if lost:
@@ -230,12 +218,36 @@ def run(
     return _done(search, record)
 
 
+def _train_missing(
+    search: Search, record: Record, workers: int, scheduler: str, after_each
+) -> list[Exception]:
+    """Train until the record holds what is wanted, or nothing is left to ask; what other processes train is
+    waited for, and asked here should they die. Returns what took workers down."""
+    lost: list[Exception] = []
+    at_work = True
+    while at_work and not lost and len(record.done()) < record.wanted:
+        at_work = False
+        at_once = max(1, min(workers, record.wanted - len(record.done())))
+        asked = _asked(search, record)
+        for number, outcome, error in running.train_each(asked, search.data_dir, at_once, scheduler):
+            at_work = True
+            if error:  # not told: it is called off in the end, so that the next search asks it again
+                lost.append(error)
+            else:
+                _tell(search, record, number, _keep(search, *outcome))
+            after_each()
+        while not lost and record.others_at_work():
+            at_work = True
+            time.sleep(WAIT)
+    after_each()
+    return lost
+
+
 def _keep(search: Search, result: RunResult, model) -> RunResult:
     """Write the row of a trial; one that was ended early never takes the place of a whole one, which somebody
     may have trained meanwhile and which counts then."""
-    whole = (
-        running.kept(RunSpec.from_dict(result.spec), search.store, search.data_dir) if result.error else None
-    )
+    spec = RunSpec.from_dict(result.spec)
+    whole = running.kept(spec, search.store, search.data_dir) if result.error else None
     if whole is None:
         search.store.write(result, model)
     return whole or result
