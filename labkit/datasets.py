@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit.faces import FaceSet, joined
-from labkit.formats import archives, attribute_tables, builtin, cache, checking, recognising
+from labkit.faces import FaceSet
+from labkit.formats import archives, attribute_tables, builtin, cache, checking, recognising, together
 from labkit.formats.archives import natural_key
 from labkit.formats.checking import COMMAND, described
 from labkit.formats.decoding import ENDINGS, decode, is_picture
@@ -37,12 +37,14 @@ __all__ = [
     "import_data",
     "is_name",
     "is_picture",
+    "knows_people",
     "load",
     "look",
     "natural_key",
     "read",
     "recognise",
     "table",
+    "targets",
     "views",
 ]
 
@@ -204,7 +206,9 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
         ValueError: for an unknown name, view or option, and where a file has changed since the import.
     """
     if "+" in name:
-        return _together({one: load(one, data_dir, size, view, **options) for one in _each(name)})
+        return together.as_one(
+            {one: load(one, data_dir, size, view, **options) for one in together.names(name)}
+        )
     if name == "builtin":
         _choice("view", view or "face", ["face"])
         return builtin.load(place(data_dir), options if size is None else options | {"size": size})
@@ -227,23 +231,9 @@ def load(name, data_dir="data", size=None, view=None, **options) -> FaceSet:
     return faces if cache.is_too_large(faces.images.shape) else replace(faces, images=faces.images[:])
 
 
-def _each(names) -> list[str]:
-    """The names in "celeba+cartoons"; ValueError where one stands twice."""
-    found = names.split("+")
-    if len(set(found)) < len(found):
-        raise ValueError(f"data set '{names}': expected each data set once, got {', '.join(found)}")
-    return found
-
-
 def is_name(data) -> bool:
     """True for "builtin", for a data set's name, and for several with + between; not for a file."""
     return data == "builtin" or all(name in SOURCES for name in str(data).split("+"))
-
-
-def _together(sets: dict[str, FaceSet]) -> FaceSet:
-    both, lengths = joined(list(sets.values())), [len(faces) for faces in sets.values()]
-    which = np.repeat(np.arange(len(sets)), lengths)
-    return replace(both, targets=both.targets | {"set": which}, classes=both.classes | {"set": tuple(sets)})
 
 
 def identity(name, data_dir="data", view=None) -> str:
@@ -257,7 +247,7 @@ def identity(name, data_dir="data", view=None) -> str:
         DataMissing, ValueError: as `load` does.
     """
     if "+" in name:
-        each = "".join(identity(one, data_dir, view) for one in _each(name))
+        each = "".join(identity(one, data_dir, view) for one in together.names(name))
         return hashlib.sha256(each.encode()).hexdigest()
     if name == "builtin":
         from labkit import synthetic
@@ -270,11 +260,31 @@ def identity(name, data_dir="data", view=None) -> str:
 def views(name, data_dir="data") -> list[str]:
     """The views that `load` has of a data set; of several those that all of them have."""
     if "+" in name:
-        first, *others = (views(one, data_dir) for one in _each(name))
+        first, *others = (views(one, data_dir) for one in together.names(name))
         return [view for view in first if all(view in other for other in others)]
     if name == "builtin":
         return ["face"]
     return _read_whole(name, place(data_dir) / name, lambda about: about["views"])
+
+
+def targets(name, data_dir="data") -> list[str]:
+    """What the images of a data set are labelled with, or those of any of several."""
+    if "+" in name:
+        return list(
+            dict.fromkeys(target for one in together.names(name) for target in targets(one, data_dir))
+        )
+    if name == "builtin":
+        from labkit import synthetic
+
+        return list(synthetic.CLASSES)
+    return list(_read_whole(name, place(data_dir) / name, lambda about: about)["classes"])
+
+
+def knows_people(name, data_dir="data") -> bool:
+    """Whether a data set says who is in its images; of several, whether all do."""
+    return name == "builtin" or all(
+        cache.has(place(data_dir) / one, "subjects") for one in together.names(name)
+    )
 
 
 def read(file, size, views=("face",), colour=True, progress=True) -> tuple[FaceSet, dict[str, str]]:
@@ -321,7 +331,7 @@ def available(name, data_dir="data") -> bool:
         ValueError: for an unknown name.
     """
     if "+" in name:
-        return all(available(one, data_dir) for one in _each(name))
+        return all(available(one, data_dir) for one in together.names(name))
     if name == "builtin":
         return True
     _source(name)

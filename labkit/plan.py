@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import running, runs, splits
+from labkit import datasets, running, runs, splits
 from labkit.places import place, shipped
 
 PROFILES = ("quick", "full")
@@ -135,7 +135,7 @@ def read_table(
     rows = []
     if not settings.get("measured"):
         base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
-        for row in _rows(id, settings, base, profile, data):
+        for row in _rows(id, settings, base, profile, data, data_dir):
             if row not in rows:  # with other data than its own, whole photographs and face crops are the same
                 rows.append(row)
     _check_labels(id, rows)
@@ -233,7 +233,7 @@ def _check_settings(id: str, settings: dict, labs: dict) -> None:
             refuse(where, f"grid: expected setting -> list of values, got {grid}")
 
 
-def _rows(id: str, settings: dict, base: dict, profile: str, data: str):
+def _rows(id: str, settings: dict, base: dict, profile: str, data: str, data_dir):
     """Every row of a table in this profile, times every combination of its grid."""
     of_profile = settings.get(profile, {})
     grid = of_profile.get("grid", settings.get("grid", {}))
@@ -250,7 +250,7 @@ def _rows(id: str, settings: dict, base: dict, profile: str, data: str):
                 labels["images"] = images
             spec = merge(changed, nested(chosen))
             if data:
-                spec |= _with_data(spec, data)
+                spec |= _with_data(spec, data, data_dir)
             try:
                 each = [fold for seed in seeds for fold in _folds({**spec, "seed": seed})]
                 specs = tuple(map(runs.RunSpec.from_dict, each))
@@ -277,12 +277,18 @@ def nested(chosen: dict) -> dict:
     return settings
 
 
-def _with_data(spec: dict, data: str) -> dict:
-    """What changes in a spec where another data set takes the place of its own."""
+def _with_data(spec: dict, data: str, data_dir) -> dict:
+    """What changes in a spec where another data set takes the place of its own; of several targets those stay
+    that it has."""
     options = {name: value for name, value in spec["data"].items() if name in ("size", "colour")}
     if data == "builtin":
         options["n"] = BUILTIN_IMAGES
     changed = {"data": {"name": data} | options, "group": None}  # which other data may not have,
+    if len(spec["targets"]) > 1 and datasets.available(data, data_dir):
+        there = datasets.targets(data, data_dir)
+        changed["targets"] = [name for name in spec["targets"] if name in there] or spec["targets"]
+    if spec["split"]["kind"] == "by_subject" and not datasets.knows_people(data, data_dir):
+        changed["split"] = spec["split"] | {"kind": "random"}
     if spec["split"]["kind"] == "official":  # nor parts of an official split
         changed["split"] = {"kind": "random", "test": 0.2, "validation": 0.2}
     return changed

@@ -162,3 +162,27 @@ def test_only_what_has_a_label_is_trained_on(faces):
     both = runs.RunSpec({"name": "x"}, {"kind": "random"}, "tiny", ("side", "marks"))
     known = (labels != UNLABELLED) | ~np.isnan(faces.targets["marks"]).all(1)
     assert len(running.trained_on(both, partly)) == known.sum()
+
+
+def test_other_data_in_a_table_keep_the_targets_that_they_have(tmp_path):
+    for i, folder in enumerate(["smiling", "not smiling"]):
+        file = tmp_path / "mine" / folder / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), np.full((48, 48, 3), 60 * i, np.uint8))
+    datasets.import_data("folders", tmp_path / "mine", tmp_path, progress=False)
+    (tmp_path / "plan.toml").write_text("""
+[lab.a.spec]
+targets = ["glasses", "smile"]
+model = "1x32"
+data = { name = "builtin", n = 40, size = 32 }
+split = { kind = "by_subject", test = 0.2 }
+[table.t]
+lab = "a"
+title = "t"
+""")
+    own, other = (
+        plan.read_table("t", "quick", data, tmp_path, tmp_path).rows[0].specs[0] for data in ("", "folders")
+    )
+    assert own.targets == ("glasses", "smile") and own.split["kind"] == "by_subject"
+    assert other.targets == ("smile",) and other.split == {"kind": "random", "test": 0.2}
+    assert datasets.targets("folders", tmp_path) == ["smile"] and datasets.knows_people("builtin")

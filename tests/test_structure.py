@@ -59,9 +59,10 @@ ALLOWED = {
     "charts.results": "charts.style",
     "charts.searches": "charts.style",
     "figures": "charts.style charts.sheets charts.curves charts.results charts.searches",
+    "formats.together": "faces",
     "formats.recognising": "formats.reading formats.sources",
     "datasets": "places faces figures synthetic formats.archives formats.attribute_tables formats.builtin "
-    "formats.cache formats.checking formats.decoding formats.recognising formats.sources",
+    "formats.cache formats.checking formats.decoding formats.recognising formats.sources formats.together",
     "splits": "faces",
     # the engine
     "augment": "",
@@ -99,7 +100,7 @@ ALLOWED = {
     "widgets.coordinates": "figures widgets.still",
     "widgets.explorer": "devices explain raster training views widgets.still",
     # reports
-    "plan": "places running runs splits",
+    "plan": "datasets places running runs splits",
     "tables": "places plan metrics running runs",
     "html.pages": "places tables",
     "reports": "places plan html.pages figures running",

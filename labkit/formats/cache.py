@@ -114,6 +114,15 @@ def put_back(place):
             return os.rename(old, place)
 
 
+def has(folder, part) -> bool:
+    """Whether an imported data set holds a part of `PARTS`."""
+    file = folder / "labels.npz"
+    if not file.exists():
+        return False
+    with np.load(file) as archive:
+        return part in archive.files
+
+
 def is_whole(about) -> bool:
     """True for what `write` puts into `about.json`."""
     if not isinstance(about, dict) or about.get("version") != VERSION or not about.get("views"):
