@@ -19,7 +19,6 @@ Taught in notebooks 02 (the base model as a plain list of layers) and 03 (the pa
 """
 
 import copy
-import hashlib
 import io
 import re
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from labkit.nets.digest import digest
 from labkit.nets.syntax import CHANNELS, blocks, connected, is_layer_syntax, layers, parse_blocks
 from labkit.places import whole_file
 
@@ -240,7 +240,6 @@ class FaceNet(nn.Module):
         self.instance_norm = net.instance_norm
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("deviation", torch.ones(in_channels))
-        self.pool = nn.AdaptiveAvgPool2d(1) if net.pool else nn.Identity()
         if net.branches:
             trunks = {target: _trunk(net, in_channels) for target in outputs}
             self.features = nn.ModuleDict({target: features for target, (features, _, _) in trunks.items()})
@@ -248,6 +247,7 @@ class FaceNet(nn.Module):
             inputs = next(iter(trunks.values()))[2]
         else:
             self.features, self.hidden, inputs = _trunk(net, in_channels)
+        self.pool = nn.AdaptiveAvgPool2d(1) if net.pool else nn.Identity()
         self.heads = nn.ModuleDict({target: nn.Linear(inputs, n) for target, n in outputs.items()})
 
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
@@ -355,24 +355,7 @@ def save(path: str | Path, model: FaceNet, half: bool = False, **meta) -> None:
         weights = {name: v.half() if v.is_floating_point() else v for name, v in weights.items()}
     content = {"weights": weights, "network": model.description, "meta": meta}
     with whole_file(path) as temporary, open(temporary, "wb") as stream:
-        torch.save(content | {"sha256": _digest(content)}, stream)
-
-
-def _digest(content: dict) -> str:
-    """sha256 of all that a weights file holds: numbers and texts, in the order of their names."""
-    digest = hashlib.sha256()
-
-    def add(value):
-        if isinstance(value, dict):
-            for name in sorted(value):
-                digest.update(name.encode())
-                add(value[name])
-        else:
-            is_tensor = isinstance(value, torch.Tensor)
-            digest.update(value.contiguous().numpy().tobytes() if is_tensor else repr(value).encode())
-
-    add({name: value for name, value in content.items() if name != "sha256"})
-    return digest.hexdigest()
+        torch.save(content | {"sha256": digest(content)}, stream)
 
 
 def load(name: str | Path) -> tuple[FaceNet, dict]:
@@ -390,7 +373,7 @@ def load(name: str | Path) -> tuple[FaceNet, dict]:
         network = content["network"]
         of = network["in_channels"], network["outputs"], tuple(network["multilabel"])
         model = FaceNet(Net(**network["net"]), *of)
-        if content.get("sha256", "") not in ("", _digest(content)):  # older files have none
+        if content.get("sha256", "") not in ("", digest(content)):  # older files have none
             raise Unusable("its weights are not those that were saved; get the file again")
         model.load_state_dict(content["weights"])
         return model, content["meta"]

@@ -66,8 +66,9 @@ ALLOWED = {
     "splits": "faces",
     # the engine
     "augment": "",
+    "nets.digest": "",
     "nets.syntax": "",
-    "models": "places nets.syntax",
+    "models": "nets.digest places nets.syntax",
     "metrics": "",
     "devices": "",
     "loop.checkpoint": "places",

@@ -618,7 +618,9 @@ def test_a_frozen_trunk_keeps_weights_and_statistics(faces):
     assert models.count_parameters(model, ("features",)) == trained < models.count_parameters(model)
     fit(model, faces, config=SHORT)  # and the next training trains all of it again
     assert not torch.equal(model.features[0].weight, before["features.0.weight"])
-    with pytest.raises(ValueError, match="frozen: the network has no module 'trunk'; it has features, pool"):
+    with pytest.raises(
+        ValueError, match="frozen: the network has no module 'trunk'; it has features, hidden"
+    ):
         fit(new_model(), faces, config=replace(SHORT, frozen=("trunk",)))
 
 
