@@ -86,9 +86,7 @@ class Session:
             raise ValueError("names: expected at least one picture, and a name of its own for each")
         self.said, self.skipped = answers(journal.file)
         self.picture, self.attribute = 0, self.task.asked[0]
-        if self.is_done(0) or self.names[0] in self.skipped:
-            self._next_open(-1)
-        self._first_open()
+        self._next_open(-1)
 
     def of(self, picture: int) -> dict[str, str]:
         """What was said of a picture: attribute -> class."""
@@ -125,7 +123,6 @@ class Session:
             self._first_open()
         elif not was_done:
             self._next_open(self.picture)
-            self._first_open()
 
     def choose(self, number: int) -> None:
         """Answer the attribute that is asked with its class `number`, counted from 1; others do nothing."""
@@ -145,7 +142,6 @@ class Session:
             self.journal.write(self.names[self.picture], None, None)
             self.skipped.add(self.names[self.picture])
             self._next_open(self.picture)
-            self._first_open()
         elif name == "unset":
             set_flag = self.task.flag if self.of(self.picture).get(self.task.flag) == NO_YES[1] else ""
             self.label(set_flag or self.attribute, None)
@@ -154,12 +150,13 @@ class Session:
 
     def _next_open(self, after: int) -> None:
         """The first picture behind `after`, then from the start, that is open; else one that was skipped;
-        else the next."""
+        else the next. Its first attribute without an answer is asked."""
         n = len(self.names)
         order = [(after + step) % n for step in range(1, n + 1)]
         todo = [i for i in order if not self.is_done(i)]
         unskipped = [i for i in todo if self.names[i] not in self.skipped]
         self.picture = (unskipped or todo or order)[0]
+        self._first_open()
 
     def _first_open(self) -> None:
         """Ask the first attribute of the picture that has no answer."""

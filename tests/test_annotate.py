@@ -88,6 +88,8 @@ def test_a_line_cut_off_by_a_kill_costs_that_answer_alone(journal):
     journal.close()
     with journal.file.open("a") as stream:
         stream.write('{"picture": "b.jpg", "attr')
+    with journal.file.open("ab") as stream:
+        stream.write("ü".encode()[:1])  # in the middle of a letter
     assert annotate.answers(journal.file)[0] == {"a.jpg": {"glasses": "yes"}}
     reopened = Journal(journal.file.parent, "anna")
     reopened.write("c.jpg", "glasses", "no")

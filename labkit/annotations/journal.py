@@ -24,8 +24,8 @@ def answers(file: Path) -> tuple[dict[str, dict[str, str]], set[str]]:
     """
     found: dict[str, dict[str, str]] = {}
     skipped: set[str] = set()
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    for number, line in enumerate(text.split("\n")[:-1], 1):
+    whole = _whole_lines(file.read_bytes()) if file.exists() else b""
+    for number, line in enumerate(whole.decode("utf-8", "replace").split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -41,6 +41,11 @@ def answers(file: Path) -> tuple[dict[str, dict[str, str]], set[str]]:
             found.setdefault(picture, {})[attribute] = value
             skipped.discard(picture)
     return {picture: said for picture, said in found.items() if said}, skipped
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """Without a last line that a kill cut off, be it in the middle of a letter."""
+    return content[: content.rfind(b"\n") + 1]
 
 
 class Journal:
@@ -84,8 +89,7 @@ class Journal:
         self.shared = number > 1
         self.ours[self.file] = self
         if self.file.exists():
-            whole = self.file.read_bytes().rpartition(b"\n")
-            os.truncate(self.file, len(whole[0] + whole[1]))  # without a line that a kill cut off
+            os.truncate(self.file, len(_whole_lines(self.file.read_bytes())))
         self.stream = self.file.open("a", encoding="utf-8", newline="\n")
 
     @property
