@@ -17,6 +17,7 @@ import torch.nn.functional as F
 GEOMETRY = {"mirror", "rotate", "shift", "zoom"}
 COARSE = (2, 3, 4, 6)
 HARDER, SHARE, EACH = "harder", "share", "each"
+SELECTING = {"coarse", HARDER}  # steps that take as many images out of a batch as the draw says
 
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:

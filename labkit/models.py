@@ -176,6 +176,11 @@ ARCHITECTURES = {
     # Attributes: the report's, a branch an attribute, whose sizes it does not give; and one trunk for all.
     "attributes-branches": Net(ATTRIBUTES, hidden=(128,), dropout=0.25, branches=True),
     "attributes-trunk": Net(ATTRIBUTES, hidden=(128,), dropout=0.25),
+    "attributes-small": Net(
+        "24k3 bn relu P 48k3 bn relu P 96k3 bn relu 96k3 bn relu P 160k3 bn relu P 224k3 bn relu",
+        dropout=0.3,
+        pool=True,
+    ),
     "mobilenet-v2": Net("mobilenet_v2", dropout=0.2, pool=True),  # Sandler and others 2018
     "mobilenet-v3-small": Net("mobilenet_v3_small", dropout=0.2, pool=True),  # Howard and others 2019
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),

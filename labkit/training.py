@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from tqdm.auto import tqdm
 from labkit import augment, devices
 from labkit.faces import BLOCK
 from labkit.loop import checkpoint as checkpoints
+from labkit.loop.average import MovingAverage
 from labkit.loop.batches import batches, set_scale, to_batch
 from labkit.loop.config import OPTIMIZERS, TrainConfig, check
+from labkit.loop.graph import Recorded, can_record
 from labkit.loop.losses import LOSSES, VOTES, class_weights, kind_of, loss, multi_margin
 from labkit.loop.rules import LOSS, PLATEAU, SCHEDULES, Patience, make_scheduler, one_cycle
 
@@ -35,7 +38,6 @@ __all__ = [
     "fit",
     "loss",
     "make_optimizer",
-    "moving_average",
     "multi_margin",
     "one_cycle",
     "predict",
@@ -71,21 +73,6 @@ def make_optimizer(model, config: TrainConfig) -> torch.optim.Optimizer:
     decay = {} if config.weight_decay is None else {"weight_decay": config.weight_decay}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return kind(trained, config.learning_rate, **options, **decay)
-
-
-def moving_average(model, decay: float) -> torch.optim.swa_utils.AveragedModel:
-    """The exponential moving average of weights and normalisation statistics, begun at the first step's.
-
-    Its decay rises from step n's (1 + n) / (10 + n) to `decay`, so that the random weights of the beginning,
-    which would weigh 0.999^360 = 70 % after 360 steps at 0.999, are forgotten first (as TensorFlow's
-    ExponentialMovingAverage does).
-    """
-
-    def moved(kept, new, n):
-        share = min(decay, float(1 + n) / float(10 + n))
-        return torch.lerp(kept, new, 1 - share) if kept.is_floating_point() else new
-
-    return torch.optim.swa_utils.AveragedModel(model, avg_fn=moved, use_buffers=True)
 
 
 def step(
@@ -194,7 +181,7 @@ class _Run:
     context: AbstractContextManager  # the forward pass runs in it
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
-    average: torch.optim.swa_utils.AveragedModel | None
+    average: MovingAverage | None
     patience: Patience | None
     generator: torch.Generator  # draws order and augmentation
     device: torch.device
@@ -224,7 +211,7 @@ class _Run:
             context=context,
             optimizer=optimizer,
             scheduler=make_scheduler(optimizer, config, steps),
-            average=moving_average(model, config.average) if config.average else None,
+            average=MovingAverage(model, config.average) if config.average else None,
             patience=Patience(config.patience, config.watch) if config.patience is not None else None,
             generator=torch.Generator(device=device).manual_seed(seed),
             device=device,
@@ -245,6 +232,21 @@ class _Run:
             return self.images.index_select(0, index)
         return torch.from_numpy(self.images[index.cpu().numpy()]).to(self.device)
 
+    def step(self, index: torch.Tensor) -> torch.Tensor:
+        """Train on the images at `index`; returns their loss, a scalar on the device."""
+        batch = augment.augment(to_batch(self.pixels(index)), self.config.augment, self.generator)
+        labels = {name: values[index] for name, values in self.labels.items()}
+        of_loss = self.config.label_smoothing, self.config.loss, self.weights
+        return step(self.model, batch, labels, self.optimizer, self.context, *of_loss)
+
+    @cached_property
+    def fast_step(self) -> Callable:
+        """`step`, recorded where that is possible."""
+        config = self.config
+        if can_record(self.device, self.images, config.augment):
+            return Recorded(self.step, config.batch_size, self.optimizer, self.generator)
+        return self.step
+
     def epoch(self) -> float:
         """One pass over all images in a new order; returns their mean loss."""
         config, n = self.config, len(self.images)
@@ -254,14 +256,11 @@ class _Run:
         for module in self.frozen:
             module.eval()  # its normalisation keeps its statistics
         for index in batches(order, config.batch_size):
-            batch = augment.augment(to_batch(self.pixels(index)), config.augment, self.generator)
-            labels = {name: values[index] for name, values in self.labels.items()}
-            of_loss = config.label_smoothing, config.loss, self.weights
-            total += len(index) * step(self.model, batch, labels, self.optimizer, self.context, *of_loss)
+            total += len(index) * self.fast_step(index)
             if config.schedule != PLATEAU:
                 self.scheduler.step()
             if self.average:
-                self.average.update_parameters(self.model)
+                self.average.update(self.model)
         return float(total) / n
 
     def row(self, number: int, validation) -> dict:
@@ -279,7 +278,7 @@ class _Run:
         """Tell "plateau" of an epoch; returns the rate that it was trained with, for the history."""
         if self.config.schedule != PLATEAU:
             return {}
-        rate = self.optimizer.param_groups[0]["lr"]
+        rate = float(self.optimizer.param_groups[0]["lr"])
         self.scheduler.step(row[self.config.watch])
         return {"learning_rate": rate}
 

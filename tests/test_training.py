@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from labkit import augment, devices, models, training
 from labkit.faces import FaceSet, OnDisk
 from labkit.loop import losses
+from labkit.loop.average import MovingAverage
 from labkit.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -365,11 +366,27 @@ def test_a_long_average_forgets_the_random_weights():
     % of them."""
     model = torch.nn.Linear(1, 1)
     torch.nn.init.zeros_(model.weight)
-    average = training.moving_average(model, 0.999)
+    average = MovingAverage(model, 0.999)
     for step in range(360):
         torch.nn.init.constant_(model.weight, 0.0 if step == 0 else 1.0)
-        average.update_parameters(model)
+        average.update(model)
     assert average.module.weight.item() > 0.99
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA GPU")
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def test_a_recorded_step_is_the_step(make_faces, monkeypatch, optimizer):
+    """Replayed, with a rate that changes and a last batch of another size, it trains the same weights."""
+    config = replace(SHORT, epochs=3, batch_size=8, optimizer=optimizer, schedule="one_cycle", augment={})
+    faces, networks = make_faces(n=100), []
+    network = models.FaceNet(models.Net(BLOCKS), 1, {"side": 2})
+    for recorded in (True, False):
+        if not recorded:
+            monkeypatch.setattr(training, "can_record", lambda *_: False)
+        networks.append(copy.deepcopy(network))
+        fit(networks[-1], faces, config=config, seed=3)
+    for name, value in networks[0].state_dict().items():
+        torch.testing.assert_close(value, networks[1].state_dict()[name], atol=1e-4, rtol=1e-3)
 
 
 def test_a_last_batch_of_one_joins_the_one_before(make_faces):

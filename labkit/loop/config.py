@@ -45,7 +45,7 @@ class TrainConfig:
         class_weights: target -> "balanced" or a weight a class, see `labkit.loop.losses.class_weights`.
         label_smoothing: 0 to below 1.
         average: decay of a moving average of the weights, 0 (none) to below 1, which replaces them at the end
-            (`training.moving_average`).
+            (`labkit.loop.average`).
         watch: what patience and plateau watch in each epoch's row: "validation_loss", or
             "validation_accuracy_<target>".
         patience: epochs without a better value of what is watched after which training stops, and the weights
