@@ -150,7 +150,13 @@ class RunResult:
     layout: str = ""
     error: str | None = None
 
-    def value(self, measure: str = "accuracy", target: str | None = None, part: str = "test") -> float:
+    def value(
+        self,
+        measure: str = "accuracy",
+        target: str | None = None,
+        part: str = "test",
+        group: str | None = None,
+    ) -> float:
         """One figure.
 
         Args:
@@ -158,6 +164,7 @@ class RunResult:
             target: None = the first; "mean" = the mean over all that the part has labels of.
             part: "train", "validation" or "test"; "run" has what training took: epochs, seconds_per_epoch,
                 parameters.
+            group: a class of `spec.group`, whose images alone count; None = all images count.
         Raises:
             ValueError: where the row failed, or the part has no label of the target.
         """
@@ -176,7 +183,8 @@ class RunResult:
         target = target or self.spec["targets"][0]
         if self.metrics[part][target] is None:
             raise ValueError(f"row {self.key}: no image of the {part} part is labelled with {target}")
-        return self.metrics[part][target][measure]
+        figures = self.metrics[part][target]
+        return (figures["by_group"][group] if group else figures)[measure]
 
 
 def _no_number(text: str):

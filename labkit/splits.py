@@ -45,7 +45,8 @@ def make(
     Args:
         faces: what is split.
         kind: one of
-            "random": every image alike;
+            "random": every image alike; with `train_on`, target -> classes, only images of these classes
+            train and validate, while the test part stays what it is without;
             "stratified": each class of `target` in the same shares;
             "by_subject": no person on both sides;
             "official": `faces.split`, where `train` trains and `test_name` tests; with `validation_name`
@@ -100,8 +101,16 @@ def _join(parts: list[Split], rng) -> Split:
     return Split(joined("train"), joined("validation"), joined("test"))
 
 
-def _random(faces, rng, test, validation):
-    return _cut(rng.permutation(len(faces)), test, validation)
+def _random(faces, rng, test, validation, train_on=None):
+    parts = _cut(rng.permutation(len(faces)), test, validation)
+    chosen = np.ones(len(faces), bool)
+    for target, classes in (train_on or {}).items():
+        of_target = faces.classes.get(target, ())
+        if unknown := [name for name in classes if name not in of_target]:
+            expected = ", ".join(of_target) or "no such target"
+            raise ValueError(f"split: train_on: '{unknown[0]}' of {target}, expected {expected}")
+        chosen &= np.isin(_class_labels(faces, target), [of_target.index(name) for name in classes])
+    return Split(*(part[chosen[part]] for part in (parts.train, parts.validation)), parts.test)
 
 
 def _stratified(faces, rng, test, validation, target):

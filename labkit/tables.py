@@ -30,8 +30,8 @@ def build(table: Table, results: list, measures: dict | None = None) -> pd.DataF
     Args:
         table: as `plan.read_table` gives it.
         results: what `Table.run` gave, a list of results for each row.
-        measures: name -> (part, measure) as `RunResult.value` takes them, and a third, its target, if need
-            be; None = those of the plan.
+        measures: name -> (part, measure) as `RunResult.value` takes them, if need be also its target, and
+            its group; None = those of the plan.
     Returns:
         The columns that this module names. A row that failed has empty figures, as has a part that is kept
         back. With `each_seed` in the plan every seed gets a line of its own before the line of the mean, with
@@ -180,9 +180,8 @@ def _line(labels: dict, results: list, measures: dict, target: str | None = None
     done = [r for r in results if not r.error]
     line = dict(labels)
     for name, (part, measure, *of) in measures.items():
-        values = [
-            r.value(measure, *(of or [target]), part) for r in done if part == "run" or part in r.metrics
-        ]
+        which, group = (*(of or [target]), None)[:2]
+        values = [r.value(measure, which, part, group) for r in done if part == "run" or part in r.metrics]
         mean, deviation = metrics.mean_and_deviation(values) if values else (None, None)
         line |= {f"{name}_ours": mean, f"{name}_sd": deviation, f"{name}_seeds": len(values)}
     line["seconds"] = round(sum(r.seconds for r in done) / len(done), 1) if done else None
