@@ -263,8 +263,11 @@ def _lines_of_target(target: str, figures: dict) -> list[str]:
     scalars = {name: value for name, value in figures.items() if isinstance(value, float)}
     written = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in scalars.items()]
     lines = [f"{target}: {', '.join(written)}"]
-    lines.append(f"  {'':<14}{'precision':>10}{'recall':>10}{'f1':>10}{'n':>8}")
+    shown = [name for name, value in next(iter(figures["per_class"].values())).items() if name != "n"]
+    wide = max(14, 1 + max(map(len, figures["per_class"])))
+    heads = "".join(f"{name.split('_')[0]:>10}" for name in shown)
+    lines.append(f"  {'':<{wide}}{heads}{'n':>8}")
     for name, row in figures["per_class"].items():
-        values = "".join(f"{row[figure]:>10.4f}" for figure in ("precision", "recall", "f1"))
-        lines.append(f"  {name:<14}{values}{row['n']:>8,}")
+        values = "".join(f"{'-' if row[one] is None else format(row[one], '.4f'):>10}" for one in shown)
+        lines.append(f"  {name:<{wide}}{values}{row['n']:>8,}")
     return lines

@@ -119,8 +119,11 @@ def multilabel(labels: np.ndarray, probabilities: np.ndarray, names, threshold: 
         threshold: the least probability that counts as a yes.
 
     Returns:
-        `accuracy` (binary, over all coded labels), `micro_f1`, `macro_f1` (labels with a positive), `n`
-        (images with a coded label) and `per_class` (label -> precision, recall, f1, n positives).
+        `accuracy` (binary, over all coded labels), `most_frequent` (what always giving each label's more
+        frequent answer would score), `balanced_accuracy` (mean over the labels of which both answers occur of
+        the mean share found of each answer), `micro_f1`, `macro_f1` (labels with a positive), `n` (images with a
+        coded label) and `per_class` (label -> precision, recall, f1, n positives, accuracy, and
+        balanced_accuracy, None where one answer does not occur).
 
     Raises:
         ValueError: where no label is coded.
@@ -132,12 +135,21 @@ def multilabel(labels: np.ndarray, probabilities: np.ndarray, names, threshold: 
     hits, positives, claims = (true & said).sum(0), true.sum(0), said.sum(0)
     precision, recall = hits / np.maximum(claims, 1), hits / np.maximum(positives, 1)
     f1 = 2 * hits / np.maximum(positives + claims, 1)
+    n, right = coded.sum(0), (coded & (true == said)).sum(0)
+    negatives, both = n - positives, (positives > 0) & (n > positives)
+    balanced = (recall + (right - hits) / np.maximum(negatives, 1)) / 2
+    per_class = _per_class(names, precision, recall, f1, positives)
+    for i, figures in enumerate(per_class.values()):
+        figures["accuracy"] = float(right[i] / n[i]) if n[i] else None
+        figures["balanced_accuracy"] = float(balanced[i]) if both[i] else None
     return {
-        "accuracy": float((true == said)[coded].mean()),
+        "accuracy": float(right.sum() / n.sum()),
+        "most_frequent": float(np.maximum(positives, negatives).sum() / n.sum()),
+        "balanced_accuracy": float(balanced[both].mean()) if both.any() else 0.0,
         "micro_f1": float(2 * hits.sum() / max(positives.sum() + claims.sum(), 1)),
         "macro_f1": float(f1[positives > 0].mean()) if (positives > 0).any() else 0.0,
         "n": int(coded.any(1).sum()),
-        "per_class": _per_class(names, precision, recall, f1, positives),
+        "per_class": per_class,
     }
 
 

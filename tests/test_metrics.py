@@ -111,7 +111,7 @@ def test_multilabel_agrees_with_scikit_learn_on_what_is_coded(seed):
     true, said = labels[coded] == 1, probabilities[coded] >= 0.4
     assert ours["accuracy"] == pytest.approx(sk.accuracy_score(true, said))
     assert ours["micro_f1"] == pytest.approx(sk.f1_score(true, said))
-    f1 = []
+    f1, balanced = [], []
     for i, name in enumerate(("AU1", "AU2", "AU4", "AU9")):
         rows = coded[:, i]
         one = labels[rows, i] == 1, probabilities[rows, i] >= 0.4
@@ -120,8 +120,17 @@ def test_multilabel_agrees_with_scikit_learn_on_what_is_coded(seed):
         assert each["recall"] == pytest.approx(sk.recall_score(*one, zero_division=0))
         assert each["f1"] == pytest.approx(sk.f1_score(*one, zero_division=0))
         assert each["n"] == one[0].sum()
+        assert each["accuracy"] == pytest.approx(sk.accuracy_score(*one))
+        if one[0].any():
+            balanced.append(sk.balanced_accuracy_score(*one))
+            assert each["balanced_accuracy"] == pytest.approx(balanced[-1])
+        else:
+            assert each["balanced_accuracy"] is None
         f1 += [each["f1"]] if one[0].any() else []
     assert ours["macro_f1"] == pytest.approx(np.mean(f1)) and len(f1) == 3
+    assert ours["balanced_accuracy"] == pytest.approx(np.mean(balanced))
+    frequent = [max((labels[:, i] == 1).sum(), (labels[:, i] == 0).sum()) for i in range(4)]
+    assert ours["most_frequent"] == pytest.approx(sum(frequent) / coded.sum())
     assert ours["n"] == coded.any(1).sum()
 
 
