@@ -17,7 +17,17 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from test_structure import ALLOWED, HOUSES, imports_of, modules  # noqa: E402
 
 GROUPS = {
-    "faces and data": ("labels", "places", "faces", "synthetic", "detect", "datasets", "splits", "annotate"),
+    "faces and data": (
+        "labels",
+        "places",
+        "faces",
+        "synthetic",
+        "detect",
+        "datasets",
+        "splits",
+        "task",
+        "annotate",
+    ),
     "the engine": ("augment", "models", "metrics", "devices", "training", "runs", "running", "evaluation"),
     "looking": ("raster", "explain", "saliency", "views", "figures", "follow", "camera", "widgets"),
     "reports": ("plan", "tables", "reports", "search"),

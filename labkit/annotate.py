@@ -16,10 +16,10 @@ import numpy as np
 
 from labkit import datasets, metrics
 from labkit.annotations.journal import Journal, answers
-from labkit.annotations.task import FLAG, KEYS, Task, read_task
 from labkit.faces import UNLABELLED, FaceSet
-from labkit.labels import NO_YES
+from labkit.labels import ATTRIBUTES, NO_YES
 from labkit.places import harmless, whole_file
+from labkit.task import FLAG, KEYS, TASK, Task, read_task, task_text
 
 __all__ = [
     "FLAG",
@@ -237,12 +237,17 @@ def agreed(every: Mapping[str, Mapping], task: Task) -> dict[str, dict[str, str]
 
 
 def write_csv(said: Mapping, file: str | Path, task: Task | None = None) -> int:
-    """Write what was said as the table that `data import attributes` reads, a row a picture.
+    """Write what was said as the table that `data import attributes` reads, a row a picture; beside it
+    `attributes.toml`, which says what is asked, where that is not the lab's own.
 
     Returns:
         How many rows. Their names are those of `said`.
+    Raises:
+        ValueError: where that file is there already and says something else.
     """
     task, names = task or Task(), list(said)
+    if task.attributes != ATTRIBUTES:
+        _keep_beside(file, task)
     values = coded(said, names, task)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -257,6 +262,14 @@ def write_csv(said: Mapping, file: str | Path, task: Task | None = None) -> int:
     with whole_file(file) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
     return len(names)
+
+
+def _keep_beside(file: str | Path, task: Task) -> None:
+    there = Path(file).parent / TASK
+    if there.exists() and read_task(there).attributes != task.attributes:
+        raise ValueError(f"{there}: asks for other attributes than {file} has; give the table another folder")
+    with whole_file(there) as temporary:
+        temporary.write_text(task_text(task), encoding="utf-8")
 
 
 def take_in(file: str | Path, journal: Journal, names: Sequence[str], task: Task | None = None) -> dict:
@@ -276,7 +289,7 @@ def take_in(file: str | Path, journal: Journal, names: Sequence[str], task: Task
         ValueError: where the file is no such table.
     """
     task = task or Task()
-    table = datasets.table(file)
+    table = datasets.table(file, ATTRIBUTES | task.attributes)
     stems = {Path(name).stem: name for name in names}
     known = {name: name if name in set(names) else stems.get(Path(name).stem) for name in table.names}
     written, used = 0, [name for name in table.targets if name in task.attributes]

@@ -21,6 +21,7 @@ from labkit.formats.archives import natural_key
 from labkit.formats.checking import COMMAND, described
 from labkit.formats.decoding import ENDINGS, decode, is_picture
 from labkit.formats.sources import SOURCES, Source
+from labkit.labels import ATTRIBUTES
 from labkit.places import place
 
 __all__ = [
@@ -314,14 +315,12 @@ def read(file, size, views=("face",), colour=True, progress=True) -> tuple[FaceS
         return cache.read(title, reading, view, size, 3 if colour else 1, progress)
 
 
-def table(file) -> attribute_tables.Table:
-    """The labels of a table of attributes, of any form that can be imported, without its pictures.
-
-    Raises:
-        ValueError, FileNotFoundError: where it is none, or not as its form says.
+def table(file, asked=ATTRIBUTES) -> attribute_tables.Table:
+    """The labels of a table of attributes, `asked` (attribute -> classes), of any form that can be imported,
+    without its pictures. Raises ValueError and FileNotFoundError as `import_data` does.
     """
     with archives.open_files(file) as files:
-        return attribute_tables.parse(files.text(Path(file).name), Path(file).name)
+        return attribute_tables.parse(files.text(Path(file).name), Path(file).name, asked)
 
 
 def available(name, data_dir="data") -> bool:

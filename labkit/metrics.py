@@ -121,8 +121,8 @@ def multilabel(labels: np.ndarray, probabilities: np.ndarray, names, threshold: 
     Returns:
         `accuracy` (binary, over all coded labels), `most_frequent` (what always giving each label's more
         frequent answer would score), `balanced_accuracy` (mean over the labels of which both answers occur of
-        the mean share found of each answer), `micro_f1`, `macro_f1` (labels with a positive), `n` (images with a
-        coded label) and `per_class` (label -> precision, recall, f1, n positives, accuracy, and
+        the mean share found of each answer), `micro_f1`, `macro_f1` (labels with a positive), `n` (images
+        with a coded label) and `per_class` (label -> precision, recall, f1, n positives, accuracy, and
         balanced_accuracy, None where one answer does not occur).
 
     Raises:

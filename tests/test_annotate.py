@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from labkit import annotate, metrics
+from labkit import annotate, datasets, metrics
 from labkit.annotate import Journal, Session, Task
 from labkit.faces import FaceSet
 from labkit.formats import attribute_tables
+from labkit.labels import NO_YES
 
 NAMES = ["a.jpg", "b.jpg", "c.jpg"]
 SMALL = Task({"glasses": ("no", "yes"), "hair_top": ("hair", "hat"), "not_human": ("no", "yes")})
@@ -232,6 +233,29 @@ def test_what_was_annotated_is_read_back_by_the_importer(tmp_path, journal):
         "wrinkles": [0, -1], "freckles": [1, -1], "glasses": [0, -1], "hair_colour": [3, -1],
         "hair_top": [2, -1], "not_human": [0, 1],
     }  # fmt: skip
+
+
+def test_ones_own_attributes_are_imported_too(tmp_path):
+    """The task beside the table says which attributes it has; the picture's name, a number of a class and an
+    empty cell mean what they mean elsewhere."""
+    task = annotate.Task({"earrings": ("none", "small", "large"), "beard": NO_YES}, flag="")
+    said = {"a.png": {"earrings": "none", "beard": "yes"}, "b.png": {"earrings": "large"}}
+    annotate.write_csv(said, tmp_path / "set" / "labels.csv", task)
+    for name in said:
+        cv2.imwrite(str(tmp_path / "set" / name), np.full((20, 20, 3), 90, np.uint8))
+    for file in (tmp_path / "set", tmp_path / "set" / "labels.csv"):
+        datasets.import_data("", file, tmp_path / "data", progress=False)
+        faces = datasets.load("attributes", tmp_path / "data")
+        assert faces.classes == task.attributes
+        assert {name: codes.tolist() for name, codes in faces.targets.items()} == {
+            "earrings": [0, 2],
+            "beard": [1, -1],
+        }
+    with pytest.raises(ValueError, match="asks for other attributes"):
+        annotate.write_csv({}, tmp_path / "set" / "more.csv", annotate.Task({"hat": NO_YES}, flag=""))
+    (tmp_path / "set" / "attributes.toml").write_text("[attributes]\nbeard = 3\n")
+    with pytest.raises(ValueError, match=r"attributes\.toml"):
+        datasets.import_data("attributes", tmp_path / "set", tmp_path / "data", progress=False)
 
 
 def test_labels_of_another_table_are_taken_in(tmp_path, journal):

@@ -19,6 +19,7 @@ ALLOWED = {
     "labels": "",
     "places": "",
     "faces": "labels",
+    "task": "labels",
     # the built-in faces
     "drawn.render": "",
     "drawn.surface": "",
@@ -46,7 +47,8 @@ ALLOWED = {
     "formats.genki4k": "labels formats.reading",
     "formats.fer2013": "faces labels formats.archives formats.decoding formats.reading",
     "formats.ckplus": "faces labels formats.archives formats.decoding formats.reading",
-    "formats.attributes": "formats.celeba formats.archives formats.attribute_tables formats.reading",
+    "formats.attributes": "labels task formats.celeba formats.archives formats.attribute_tables "
+    "formats.reading",
     "formats.folders": "faces labels formats.archives formats.decoding formats.reading",
     "formats.sources": "labels formats.genki4k formats.fer2013 formats.ckplus formats.attributes "
     "formats.folders",
@@ -61,8 +63,9 @@ ALLOWED = {
     "figures": "charts.style charts.sheets charts.curves charts.results charts.searches",
     "formats.together": "faces",
     "formats.recognising": "formats.reading formats.sources",
-    "datasets": "places faces figures synthetic formats.archives formats.attribute_tables formats.builtin "
-    "formats.cache formats.checking formats.decoding formats.recognising formats.sources formats.together",
+    "datasets": "labels places faces figures synthetic formats.archives formats.attribute_tables "
+    "formats.builtin formats.cache formats.checking formats.decoding formats.recognising formats.sources "
+    "formats.together",
     "splits": "faces",
     # the engine
     "augment": "",
@@ -75,8 +78,11 @@ ALLOWED = {
     "loop.batches": "faces",
     "loop.losses": "",
     "loop.rules": "",
+    "loop.average": "",
+    "loop.graph": "augment",
     "loop.config": "augment devices loop.losses loop.rules",
-    "training": "augment devices faces loop.batches loop.checkpoint loop.config loop.losses loop.rules",
+    "training": "augment devices faces loop.average loop.batches loop.checkpoint loop.config loop.graph "
+    "loop.losses loop.rules",
     "runs": "places models training",
     "workers.cluster": "",
     "running": "augment datasets devices faces metrics models runs splits training workers.cluster",
@@ -91,9 +97,8 @@ ALLOWED = {
     "filming.frames": "datasets synthetic",
     "filming.recording": "places figures filming.frames follow",
     "camera": "figures filming.recording filming.frames follow raster",
-    "annotations.task": "labels",
     "annotations.journal": "",
-    "annotate": "annotations.journal annotations.task datasets faces labels metrics places",
+    "annotate": "annotations.journal task datasets faces labels metrics places",
     "widgets.still": "raster",
     "widgets.annotator": "annotate faces raster widgets.still",
     "widgets.puppet": "devices synthetic faces raster training views widgets.still",

@@ -3,6 +3,9 @@
 `parse` turns the text of any of them into class indices, image by image; `find_pictures` says where their
 pictures lie.
 
+One's own attributes are those of a file `attributes.toml` in the table's folder, as `labkit.annotate` reads
+it; it counts for the first two forms.
+
 Columns may stand between `,`, `;` or tabs; names of columns and classes may be those of
 `labkit.labels.SYNONYMS`.
 
@@ -53,8 +56,8 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-def layout_of(text) -> str | None:
-    """Which form of table `text` is; its first lines are enough.
+def layout_of(text, asked=ATTRIBUTES) -> str | None:
+    """Which form of table `text` is; its first lines are enough. `asked`: attribute -> classes.
 
     Returns:
         One of `PARSERS`, or None for none of them.
@@ -69,7 +72,7 @@ def layout_of(text) -> str | None:
         return "celeba"
     if any({word.strip().lower() for word in re.split("[,;\t]", line)} >= celeba.COURSE for line in lines):
         return COURSE
-    if "name" in columns and set(columns) & set(ATTRIBUTES):
+    if "name" in columns and set(columns) & set(asked):
         return "own"
     is_box = len(first) >= 8 and all(re.fullmatch(r"-?\d+", value.strip()) for value in first[1:5])
     if is_box or columns[:2] == ["label_name", "bbox_x"]:
@@ -88,35 +91,39 @@ def _columns(first) -> list[str]:
     return ["name" if named and word == named[0] else word for word in words]
 
 
-def parse(text, where) -> Table:
+def parse(text, where, asked=ATTRIBUTES) -> Table:
     """The table in `text`; `where` names it in messages.
+
+    Args:
+        asked: attribute -> classes, of our own form and of makesense.ai's; the others have attributes of
+            their own.
 
     Raises:
         ValueError: with line and rule, where it is not as stated above.
     """
-    layout = layout_of(text)
+    layout = layout_of(text, asked)
     if layout is None:
         raise ValueError(
-            f"{where}: expected name,{','.join(ATTRIBUTES)}, "
+            f"{where}: expected name,{','.join(asked)}, "
             "an export of makesense.ai, CelebA's attribute list, or that of people and cartoons"
         )
-    return PARSERS[layout](without_preface(text), where)
+    return PARSERS[layout](without_preface(text), where, asked)
 
 
-def _own(text, where):
+def _own(text, where, asked):
     separator = dialect(text.splitlines()[0])
     reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
     columns = _columns(next(reader))
     while not columns[-1]:  # what a spreadsheet leaves behind
         columns.pop()
-    used = [column for column in columns if column in ATTRIBUTES]
+    used = [column for column in columns if column in asked]
     rows, labels = {}, []
     for values in _whole_rows(reader, where):
         line = f"{where} line {reader.line_num}"
         if len(values) < len(columns) or any(values[len(columns) :]):
             raise ValueError(f"{line}: {len(values)} values, expected {len(columns)} ({','.join(columns)})")
         row = dict(zip(columns, values))
-        name, coded = row["name"], [_class_index(line, column, row[column]) for column in used]
+        name, coded = row["name"], [_class_index(line, column, row[column], asked) for column in used]
         if name in rows and labels[list(rows).index(name)] == coded:
             continue  # the same row twice
         if name in rows:
@@ -127,7 +134,7 @@ def _own(text, where):
     unused = [column for column in columns if column not in used and column != "name"]
     notes = [f"columns not used: {', '.join(unused)}"] if unused else []
     targets = dict(zip(used, labels.T.copy()))
-    return Table("own", list(rows), targets, {column: ATTRIBUTES[column] for column in used}, notes)
+    return Table("own", list(rows), targets, {column: asked[column] for column in used}, notes)
 
 
 def _whole_rows(reader, where):
@@ -141,8 +148,10 @@ def _whole_rows(reader, where):
         raise ValueError(f"{where} line {reader.line_num}: a quote is not closed ({error})") from None
 
 
-def _class_index(where, attribute, text):
-    classes, word = ATTRIBUTES[attribute], plain(text)
+def _class_index(where, attribute, text, asked):
+    classes, word = asked[attribute], plain(text)
+    if text.strip() in classes:
+        return classes.index(text.strip())
     if text.strip().lower() in UNKNOWN:
         return UNLABELLED
     if word in classes:
@@ -156,7 +165,7 @@ def _class_index(where, attribute, text):
     raise ValueError(f"{where}: {attribute} '{text}', expected {choices}")
 
 
-def _boxes(text, where):
+def _boxes(text, where, asked):
     rows = csv.reader(text.splitlines())
     found = []
     for values in filter(None, rows):
@@ -167,10 +176,10 @@ def _boxes(text, where):
             )
         if values[0].strip().lower() != "label_name":  # a name may hold commas: five in front, two behind it
             found.append((rows.line_num, ",".join(values[5:-2]).strip(), values[0]))
-    return _from_labels("makesense boxes", found, where)
+    return _from_labels("makesense boxes", found, where, asked)
 
 
-def _tags(text, where):
+def _tags(text, where, asked):
     rows = csv.reader(text.splitlines())
     found = []
     for values in filter(None, rows):
@@ -178,22 +187,22 @@ def _tags(text, where):
             raise ValueError(f'{where} line {rows.line_num}: expected image,"[label,label]"')
         labels, image = values[-1].strip()[1:-1].split(","), ",".join(values[:-1]).strip()
         found += [(rows.line_num, image, label) for label in labels]
-    return _from_labels("makesense tags", found, where)
+    return _from_labels("makesense tags", found, where, asked)
 
 
-def _json(text, where):
+def _json(text, where, asked):
     try:
         entries = json.loads(text)
         found = [(i, one["image"], label) for i, one in enumerate(entries, 1) for label in one["annotations"]]
     except (ValueError, KeyError, TypeError) as error:
         form = '[{"image": "a.jpg", "annotations": ["glasses"]}]'
         raise ValueError(f"{where}: expected {form} ({type(error).__name__}: {error})") from None
-    return _from_labels("makesense JSON", found, where)
+    return _from_labels("makesense JSON", found, where, asked)
 
 
-def _from_labels(layout, found, where):
+def _from_labels(layout, found, where, asked):
     """found: (line, image, label) of every label that stands in the export."""
-    meanings, images = _meanings(), {}
+    meanings, images = _meanings(asked), {}
     for line, image, label in found:
         key = re.sub(r"\s*[=:]\s*", "=", plain(label)).replace(" ", "_").replace("color", "colour")
         key = key if key in meanings else "=".join(meant(part) for part in key.split("="))
@@ -202,31 +211,31 @@ def _from_labels(layout, found, where):
                 f"{where} line {line}: label '{label}' for {image}, expected one of {', '.join(meanings)}"
             )
         attribute, value = meanings[key]
-        row = images.setdefault(image, dict.fromkeys(ATTRIBUTES, UNLABELLED))
+        row = images.setdefault(image, dict.fromkeys(asked, UNLABELLED))
         if row[attribute] not in (UNLABELLED, value):
-            other = ATTRIBUTES[attribute][row[attribute]]
+            other = asked[attribute][row[attribute]]
             raise ValueError(f"{where} line {line}: {image} is labelled '{label}' and '{other}' at once")
         row[attribute] = value
     targets = {}
-    for attribute in ATTRIBUTES:
+    for attribute in asked:
         values = np.array([row[attribute] for row in images.values()], np.int64)
         if (values != UNLABELLED).any():
             targets[attribute] = values
-    return Table(layout, list(images), targets, {attribute: ATTRIBUTES[attribute] for attribute in targets})
+    return Table(layout, list(images), targets, {attribute: asked[attribute] for attribute in targets})
 
 
-def _meanings():
+def _meanings(asked):
     """label -> (attribute, class index), for every way of writing one that can mean one thing only.
 
     "bald" means two, a colour and a top, and does not stand alone.
     """
     meanings, plain = {}, {}
-    for attribute, classes in ATTRIBUTES.items():
+    for attribute, classes in asked.items():
         for i, name in enumerate(classes):
             meanings[f"{attribute}={name}"] = (attribute, i)
             plain.setdefault(name, []).append((attribute, i))
     meanings |= {name: said[0] for name, said in plain.items() if len(said) == 1}
-    for attribute, classes in ATTRIBUTES.items():
+    for attribute, classes in asked.items():
         if classes == NO_YES:
             meanings |= {attribute: (attribute, 1), f"no_{attribute}": (attribute, 0)}
     return meanings
@@ -287,6 +296,6 @@ PARSERS = {
     "makesense boxes": _boxes,
     "makesense tags": _tags,
     "makesense JSON": _json,
-    "celeba": lambda text, where: Table("celeba", *celeba.parse(text, where)),
-    COURSE: lambda text, where: Table(COURSE, *celeba.parse_course(text, where)),
+    "celeba": lambda text, where, _: Table("celeba", *celeba.parse(text, where)),
+    COURSE: lambda text, where, _: Table(COURSE, *celeba.parse_course(text, where)),
 }

@@ -4,6 +4,8 @@ import numpy as np
 
 from labkit.formats import archives, attribute_tables, celeba
 from labkit.formats.reading import Reading, WrongLayout, photo_of
+from labkit.labels import ATTRIBUTES
+from labkit.task import TASK, parse_task, read_task
 
 PIXELS = 200  # as in the published report
 
@@ -23,10 +25,9 @@ def read(files, track=iter) -> Reading:
         WrongLayout: where there is no such table, or more than one.
         ValueError: where the table is not as its form says, or pictures are missing.
     """
-    alone = len(files.sizes) == 1 and files.path.is_file() and files.path.name in files.sizes
-    name = _table_of(files, alone)
-    table = attribute_tables.parse(files.text(name), name)
-    place = archives.folder_files(files.path.absolute().parent) if alone else files
+    name = _table_of(files)
+    table = attribute_tables.parse(files.text(name), name, _asked(files, name))
+    place = archives.folder_files(files.path.absolute().parent) if _is_alone(files) else files
     members = attribute_tables.find_pictures(place, name, table.names)
     kept = [i for i, member in enumerate(members) if member]
     lost = len(members) - len(kept)
@@ -55,18 +56,32 @@ def read(files, track=iter) -> Reading:
 
 def recognises(files) -> bool:
     """Whether a table of attributes is among the files."""
-    return bool(_tables(files, False))
+    return bool(_tables(files))
 
 
-def _tables(files, alone):
-    """The names of all tables of attributes among the files; `alone` where one is all that was given."""
-    names = list(files.sizes) if alone else files.ending(".csv", ".tsv", ".txt", ".json")
-    return [name for name in names if attribute_tables.layout_of(files.head(name))]
+def _is_alone(files) -> bool:
+    """Whether a table was given, and no folder or archive."""
+    return len(files.sizes) == 1 and files.path.is_file() and files.path.name in files.sizes
 
 
-def _table_of(files, alone):
+def _asked(files, table: str) -> dict[str, tuple[str, ...]]:
+    """attribute -> classes: those of the task beside a table, or else the lab's own."""
+    if _is_alone(files):
+        beside = files.path.absolute().parent / TASK
+        return read_task(beside if beside.is_file() else None).attributes
+    task = f"{table.rpartition('/')[0]}/{TASK}".lstrip("/")
+    return parse_task(files.text(task), task).attributes if task in files.sizes else ATTRIBUTES
+
+
+def _tables(files) -> list[str]:
+    """The names of all tables of attributes among the files."""
+    names = list(files.sizes) if _is_alone(files) else files.ending(".csv", ".tsv", ".txt", ".json")
+    return [name for name in names if attribute_tables.layout_of(files.head(name), _asked(files, name))]
+
+
+def _table_of(files) -> str:
     """The name of the one table of attributes among the files."""
-    tables = _tables(files, alone)
+    tables = _tables(files)
     if len(tables) == 1:
         return tables[0]
     found = "found none; data/README.md shows one"

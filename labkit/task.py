@@ -1,5 +1,6 @@
 """What is asked of each picture, read from a TOML file."""
 
+import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from labkit.labels import ATTRIBUTES, NO_YES
 
 FLAG = "not_human"
+TASK = "attributes.toml"  # a task beside a table says which attributes it has
 KEYS = {
     "back": "ArrowLeft",
     "next": "ArrowRight",
@@ -66,10 +68,13 @@ def read_task(file: str | Path | None = None) -> Task:
         ValueError: where the file is not as said.
         FileNotFoundError: where there is none.
     """
-    if file is None:
-        return Task()
+    return Task() if file is None else parse_task(Path(file).read_text(encoding="utf-8"), file)
+
+
+def parse_task(text: str, where) -> Task:
+    """The same of the text of such a file; `where` names it in messages."""
     try:
-        given = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        given = tomllib.loads(text)
         if unknown := set(given) - {"attributes", "flag", "keys"}:
             raise ValueError(f"expected attributes, flag and keys, got {', '.join(sorted(unknown))}")
         attributes = {name: tuple(map(str, classes)) for name, classes in given["attributes"].items()}
@@ -77,4 +82,12 @@ def read_task(file: str | Path | None = None) -> Task:
         return Task(attributes, flag, KEYS | given.get("keys", {}))
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         said = f"no table [{error.args[0]}]" if isinstance(error, KeyError) else error
-        raise ValueError(f"{file}: {said}") from None
+        raise ValueError(f"{where}: {said}") from None
+
+
+def task_text(task: Task) -> str:
+    """The attributes and the flag of a task as such a file; its keys are a matter of who labels."""
+    lines = [f"flag = {json.dumps(task.flag)}", "", "[attributes]"]
+    for name, classes in task.attributes.items():
+        lines.append(f"{json.dumps(name)} = {json.dumps(list(classes), ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
