@@ -17,9 +17,8 @@ import numpy as np
 from labkit import datasets, metrics
 from labkit.annotations.journal import Journal, answers
 from labkit.faces import UNLABELLED, FaceSet
-from labkit.labels import ATTRIBUTES, NO_YES
+from labkit.labels import ATTRIBUTES, FLAG, KEYS, NO_YES, TASK, Task, read_task, task_text
 from labkit.places import harmless, whole_file
-from labkit.task import FLAG, KEYS, TASK, Task, read_task, task_text
 
 __all__ = [
     "FLAG",

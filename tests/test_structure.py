@@ -19,7 +19,6 @@ ALLOWED = {
     "labels": "",
     "places": "",
     "faces": "labels",
-    "task": "labels",
     # the built-in faces
     "drawn.render": "",
     "drawn.surface": "",
@@ -47,8 +46,7 @@ ALLOWED = {
     "formats.genki4k": "labels formats.reading",
     "formats.fer2013": "faces labels formats.archives formats.decoding formats.reading",
     "formats.ckplus": "faces labels formats.archives formats.decoding formats.reading",
-    "formats.attributes": "labels task formats.celeba formats.archives formats.attribute_tables "
-    "formats.reading",
+    "formats.attributes": "labels formats.celeba formats.archives formats.attribute_tables formats.reading",
     "formats.folders": "faces labels formats.archives formats.decoding formats.reading",
     "formats.sources": "labels formats.genki4k formats.fer2013 formats.ckplus formats.attributes "
     "formats.folders",
@@ -98,7 +96,7 @@ ALLOWED = {
     "filming.recording": "places figures filming.frames follow",
     "camera": "figures filming.recording filming.frames follow raster",
     "annotations.journal": "",
-    "annotate": "annotations.journal task datasets faces labels metrics places",
+    "annotate": "annotations.journal datasets faces labels metrics places",
     "widgets.still": "raster",
     "widgets.annotator": "annotate faces raster widgets.still",
     "widgets.puppet": "devices synthetic faces raster training views widgets.still",

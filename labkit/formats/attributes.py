@@ -4,8 +4,7 @@ import numpy as np
 
 from labkit.formats import archives, attribute_tables, celeba
 from labkit.formats.reading import Reading, WrongLayout, photo_of
-from labkit.labels import ATTRIBUTES
-from labkit.task import TASK, parse_task, read_task
+from labkit.labels import ATTRIBUTES, TASK, parse_task, read_task
 
 PIXELS = 200  # as in the published report
 
