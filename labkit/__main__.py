@@ -189,7 +189,8 @@ def publish(
     table, spec = plan.published_spec(name, data_dir, reports_dir)
     settings = plan.read_plan(reports_dir)["weights"][name]
     path = models.WEIGHTS / f"{name}.pt"
-    result = running.publish(spec, table.store, path, data_dir, settings.get("half", False))
+    more = {name: settings[name] for name in ("margin", "shown") if name in settings}
+    result = running.publish(spec, table.store, path, data_dir, settings.get("half", False), **more)
     part = settings.get("part", "test")
     print(f"{path}: row {result.key}, {part} accuracy {result.value(part=part):.4f}")
 

@@ -47,7 +47,9 @@ __all__ = [
 _BOXES = (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.ORANGE)
 COLOURS = [tuple(bytes.fromhex(colour.removeprefix("#"))) for colour in _BOXES]
 GREY = (130, 130, 130)
-NARROWEST = 130  # pixels of a bar: as wide as the longest label
+NARROWEST = 130  # pixels of a bar: as wide as the longest label of a target in `PLAIN`
+WIDER = 190  # of any other
+PLAIN = ("smile", "emotion")  # targets whose classes say what they are about
 
 
 def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
@@ -68,15 +70,20 @@ def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
         cv2.rectangle(page, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
         lines = [(f"{one.number} {one.problem}", 0.0)] if one.problem else bar_lines(one)
         top = min(y + height + 3, page.shape[0] - 19 * len(lines))
+        narrowest = WIDER if set(one.said) - set(PLAIN) else NARROWEST
         for i, (words, share) in enumerate(lines):
-            _bar(page, x, top + 19 * i, max(width, NARROWEST), words, share, colour)
+            _bar(page, x, top + 19 * i, max(width, narrowest), words, share, colour)
     return page
 
 
 def bar_lines(one: Seen) -> list[tuple[str, float]]:
     """(text, probability) of each target that something is said of."""
-    shares = {said: one.probabilities[target][said] for target, said in one.said.items()}
-    return [(f"{one.number} {said} {share:.2f}", share) for said, share in shares.items()]
+    lines = []
+    for target, said in one.said.items():
+        share = one.probabilities[target][said]
+        words = said if target in PLAIN else f"{target.replace('_', ' ')}: {said}"
+        lines.append((f"{one.number} {words} {share:.2f}", share))
+    return lines
 
 
 def _bar(page: np.ndarray, x: int, y: int, width: int, words: str, share: float, colour) -> None:

@@ -130,11 +130,12 @@ class Watcher:
     """
 
     def __init__(self, networks: dict, minimum_size: float | None = None, sure: int = SURE):
-        targets = [target for _, about in networks.values() for target in about["classes"]]
+        shown = {name: (network, _of_what_is_shown(about)) for name, (network, about) in networks.items()}
+        targets = [target for _, about in shown.values() for target in about["classes"]]
         if len(set(targets)) < len(targets):
             told = f"expected each to say something else, got {', '.join(targets)}"
             raise ValueError(f"networks {', '.join(networks)}: {told}")
-        self.networks = {name: (models.fused(network), about) for name, (network, about) in networks.items()}
+        self.networks = {name: (models.fused(network), about) for name, (network, about) in shown.items()}
         self.minimum_size, self.sure = minimum_size, sure
         self.numbers, self.tracks = itertools.count(1), []
         self.found: list[detect.Face] = []  # in the frame before
@@ -206,8 +207,8 @@ class Watcher:
             crops = crops_of(frame, [track.face for track in tracks], about)
             with devices.one_thread():
                 predicted = training.predict(network, crops, mirror=about["mirror"])
-            for target, answers in predicted.items():
-                for track, answer in zip(tracks, answers):
+            for target in about["classes"]:
+                for track, answer in zip(tracks, predicted[target]):
                     elapsed = 0.0 if track.predicted is None else max(0.0, seconds - track.predicted)
                     track.probabilities[target] = smoothed(track.probabilities.get(target), answer, elapsed)
                     track.said[target] = steady(track.said.get(target), track.probabilities[target])
@@ -225,6 +226,13 @@ class Watcher:
             probabilities[target] = dict(zip(classes[target], answer.tolist()))
         said = {target: classes[target][i] for target, i in track.said.items()}
         return Seen(track.number, track.face, "", probabilities, said)
+
+
+def _of_what_is_shown(about: dict) -> dict:
+    """What is said of a network, its targets those that are shown of a face in a film: all, unless it names
+    them."""
+    shown = about.get("shown") or about["classes"]
+    return about | {"classes": {target: about["classes"][target] for target in shown}}
 
 
 def _distance(a: detect.Face, b: detect.Face) -> float:
@@ -246,5 +254,6 @@ def crops_of(frame: np.ndarray, faces: list[detect.Face], about: dict) -> np.nda
     Returns:
         uint8 (N, size, size, channels).
     """
-    crops = FaceSet(np.stack([detect.crop_face(frame, face, about["size"]) for face in faces]))
+    of_crop = about["size"], about.get("margin", 0.0)
+    crops = FaceSet(np.stack([detect.crop_face(frame, face, *of_crop) for face in faces]))
     return crops.images if about["channels"] == 3 else crops.grey().images

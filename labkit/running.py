@@ -381,10 +381,11 @@ def _trained_on(spec: RunSpec, data_dir) -> np.ndarray:
     return np.concatenate([_trained_on(RunSpec.from_dict(spec.start), data_dir), own]) if spec.start else own
 
 
-def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data", half=False) -> RunResult:
+def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data", half=False, **more):
     """Write the network of a kept row to `path`, with its key and all that `about` says; returns the row.
     Where the row's weights are not here, it is trained anew and kept anew, so that weights and figures are of
-    one training. `half` as `models.save` takes it. Raises ValueError for a row that is not kept."""
+    one training. `half` as `models.save` takes it; `more` is said of it too, such as `margin` and `shown`,
+    which the camera asks for. Raises ValueError for a row that is not kept."""
     result = kept(spec, store, data_dir)
     if result is None:
         raise ValueError(f"{path}: its row is not kept yet; train it first")
@@ -394,5 +395,5 @@ def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data", half
         store.write(result, model)
     if model is None:
         raise ValueError(f"{path}: its training failed: {result.error}")
-    models.save(path, model, half, row=result.key, **about(spec, data_dir))
+    models.save(path, model, half, row=result.key, **about(spec, data_dir), **more)
     return result
