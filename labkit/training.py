@@ -19,14 +19,14 @@ import torch
 from tqdm.auto import tqdm
 
 from labkit import augment, devices
-from labkit.faces import BLOCK
 from labkit.loop import checkpoint as checkpoints
 from labkit.loop.average import MovingAverage
 from labkit.loop.batches import batches, set_scale, to_batch
 from labkit.loop.config import OPTIMIZERS, TrainConfig, check
 from labkit.loop.graph import Recorded, can_record
-from labkit.loop.losses import LOSSES, VOTES, class_weights, kind_of, loss, multi_margin
-from labkit.loop.rules import LOSS, PLATEAU, SCHEDULES, Patience, make_scheduler, one_cycle
+from labkit.loop.losses import LOSSES, class_weights, labels_of, loss, multi_margin
+from labkit.loop.prediction import describe, predict, predict_logits, validate
+from labkit.loop.rules import LOSS, PLATEAU, SCHEDULES, Patience, Until, make_scheduler, one_cycle
 
 __all__ = [
     "LOSSES",
@@ -76,7 +76,7 @@ def make_optimizer(model, config: TrainConfig) -> torch.optim.Optimizer:
 
 
 def step(
-    model, batch, labels, optimizer, context, label_smoothing=0.0, kind="cross_entropy", weights=None
+    model, batch, labels, optimizer, context, label_smoothing=0.0, kind="cross_entropy", weights=None, l1=()
 ) -> torch.Tensor:
     """Forward, loss, backward, one step of the optimizer.
 
@@ -85,12 +85,15 @@ def step(
         batch: float (B, C, H, W) in 0..1.
         labels, label_smoothing, kind, weights: as `loss` takes them.
         context: the forward pass runs in it, see `devices.prepare`.
+        l1: (factor, weights), whose absolute values are added to the loss, each as often as its factor says.
     Returns:
         The loss, a scalar on the device, not yet waited for.
     """
     with context:
         logits = model(batch)
     value = loss(logits, labels, label_smoothing, kind, weights)
+    for factor, weight in l1:
+        value = value + factor * weight.abs().sum()
     optimizer.zero_grad()
     value.backward()
     optimizer.step()
@@ -148,7 +151,7 @@ def fit(
             history.rows.append(row)
             bar.set_postfix(loss=row["train_loss"])
             bar.update()
-            rules = [rule for rule in (run.patience, after_epoch) if rule]
+            rules = [rule for rule in (run.patience, Until(config.until), after_epoch) if rule]
             ending = [rule for rule in rules if rule(row, run.measured())]  # each is told
             ended = bool(ending)
             history.cut_short = after_epoch in ending and row["epoch"] < config.epochs
@@ -159,13 +162,6 @@ def fit(
     return history
 
 
-def _labels(faces, model, device, kind: str | dict = "cross_entropy") -> dict[str, torch.Tensor]:
-    """What `loss` compares the network's answers with: labels, or votes for a loss that takes those."""
-    values = {name: faces.targets[name] for name in model.heads}
-    values |= {name: faces.votes[name] for name in model.heads if kind_of(name, kind) == VOTES}
-    return {name: torch.from_numpy(labels).to(device) for name, labels in values.items()}
-
-
 @dataclass
 class _Run:
     """What a training holds."""
@@ -173,8 +169,10 @@ class _Run:
     of: str  # which training it is, for its checkpoint
     config: TrainConfig
     images: torch.Tensor | object  # uint8 (N, H, W, C) on the device; images on disk stay there
+    kept: bool  # in their place lies what a frozen trunk makes of them, float (N, K)
     labels: dict[str, torch.Tensor]
     weights: dict[str, torch.Tensor]  # of the classes
+    l1: list[tuple[float, torch.Tensor]]  # weights that are kept small, see `step`
     model: torch.nn.Module
     frozen: list[torch.nn.Module]
     fixed: list[torch.nn.Parameter]  # theirs, which may be trained again afterwards
@@ -185,6 +183,7 @@ class _Run:
     patience: Patience | None
     generator: torch.Generator  # draws order and augmentation
     device: torch.device
+    seen: torch.Tensor | None = None  # what a frozen trunk makes of the validation images
 
     @classmethod
     def begin(cls, model, train, config: TrainConfig, seed: int, device: torch.device) -> "_Run":
@@ -196,15 +195,26 @@ class _Run:
             parameter.requires_grad_(False)
         optimizer = make_optimizer(model, config)
         steps = config.epochs * len(batches(torch.arange(len(train)), config.batch_size))
-        in_memory = isinstance(train.images, np.ndarray)
+        if kept := keeps_features(model, config):
+            images = describe(model, train.images, device, config.precision)
+        else:
+            in_memory = isinstance(train.images, np.ndarray)
+            images = torch.from_numpy(train.images).to(device) if in_memory else train.images
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         weights = {name: class_weights(train, name, wanted) for name, wanted in config.class_weights.items()}
         return cls(
             of=f"{config}, seed {seed}, {len(train)} images, {shapes}",
             config=config,
-            images=torch.from_numpy(train.images).to(device) if in_memory else train.images,
-            labels=_labels(train, model, device, config.loss),
+            images=images,
+            kept=kept,
+            labels=labels_of(train, model, device, config.loss),
             weights={name: torch.from_numpy(values).to(device) for name, values in weights.items()},
+            l1=[
+                (factor, weight)
+                for name, factor in config.l1.items()
+                for weight in model.get_submodule(name).parameters()
+                if weight.ndim > 1  # no bias, no normalisation
+            ],
             model=model,
             frozen=frozen,
             fixed=fixed,
@@ -234,10 +244,14 @@ class _Run:
 
     def step(self, index: torch.Tensor) -> torch.Tensor:
         """Train on the images at `index`; returns their loss, a scalar on the device."""
-        batch = augment.augment(to_batch(self.pixels(index)), self.config.augment, self.generator)
         labels = {name: values[index] for name, values in self.labels.items()}
-        of_loss = self.config.label_smoothing, self.config.loss, self.weights
-        return step(self.model, batch, labels, self.optimizer, self.context, *of_loss)
+        of_loss = self.config.label_smoothing, self.config.loss, self.weights, self.l1
+        if self.kept:
+            network, batch = self.model.answers, self.images.index_select(0, index)
+        else:
+            network, batch = self.model, to_batch(self.pixels(index))
+            batch = augment.augment(batch, self.config.augment, self.generator)
+        return step(network, batch, labels, self.optimizer, self.context, *of_loss)
 
     @cached_property
     def fast_step(self) -> Callable:
@@ -267,7 +281,10 @@ class _Run:
         """Train and measure an epoch; returns its row of the history, without seconds."""
         row = {"epoch": number, "train_loss": self.epoch()}
         if validation:
-            row |= validate(self.measured(), validation, self.device, self.config.precision)
+            of_validation = self.device, self.config.precision
+            if self.kept and self.seen is None:
+                self.seen = describe(self.model, validation.images, *of_validation)
+            row |= validate(self.measured(), validation, *of_validation, self.seen)
         if not math.isfinite(row["train_loss"] + row.get(LOSS, 0.0)):
             raise FloatingPointError(
                 f"epoch {number}: the loss is no longer finite; try a lower learning rate"
@@ -283,6 +300,13 @@ class _Run:
         return {"learning_rate": rate}
 
 
+def keeps_features(model, config: TrainConfig) -> bool:
+    """Whether the trunk is asked once about each image, since it makes the same of it in every epoch: where
+    it is frozen and images are not augmented."""
+    shared = not isinstance(model.features, torch.nn.ModuleDict)
+    return "features" in config.frozen and not config.augment and shared
+
+
 def _settle(run: _Run, history: History) -> None:
     """Give the model the weights that training ends with, and say which these are."""
     config, last = run.config, history.rows[-1]["epoch"]
@@ -293,7 +317,10 @@ def _settle(run: _Run, history: History) -> None:
         run.model.load_state_dict(run.average.module.state_dict())
     all_done = f"all {config.epochs} epochs done" if last == config.epochs else f"ended after epoch {last}"
     history.stopped = f"{all_done}; the weights are those of the last"
-    if run.patience:
+    if Until(config.until)(history.rows[-1]):
+        asked = " and ".join(f"{name.replace('_', ' ')} {value}" for name, value in config.until.items())
+        history.stopped = f"{asked} reached in epoch {last}; the weights are those of that epoch"
+    elif run.patience:
         run.model.load_state_dict(run.patience.weights)
         best = history.best_epoch = run.patience.best_epoch
         waited = last - best >= config.patience and last < config.epochs
@@ -301,76 +328,3 @@ def _settle(run: _Run, history: History) -> None:
         history.stopped = (
             f"{better if waited else all_done}; the weights of epoch {best}, the best, are restored"
         )
-
-
-@torch.no_grad()
-def predict_logits(
-    model, images, device=None, precision="float32", batch_size=None
-) -> dict[str, torch.Tensor]:
-    """What the network says before softmax or sigmoid.
-
-    Args:
-        model: the network.
-        images: uint8 (N, H, W, C), N above 0.
-        device: as `devices.best_device` takes it.
-        precision: number format of its layers, "float32" or "bfloat16".
-        batch_size: None = 128 on a CPU, whose caches hold no more, 512 elsewhere.
-    Returns:
-        target -> float32 (N, K), on the device.
-    Raises:
-        ValueError: for images of another type, or another number of channels than the network takes.
-    """
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != len(model.mean) or not len(images):
-        expected = f"uint8 images of shape (N, H, W, {len(model.mean)}), N above 0"
-        raise ValueError(f"predict: the network takes {expected}; got {images.dtype} {images.shape}")
-    device = devices.best_device(device)
-    batch_size = batch_size or (128 if device.type == "cpu" else 512)
-    model, context = devices.prepare(model, device, precision)
-    model.eval()
-    outputs = []
-    for start in range(0, len(images), batch_size):
-        batch = to_batch(torch.from_numpy(images[start : start + batch_size]).to(device))
-        with context:
-            outputs.append(model(batch))
-    return {name: torch.cat([output[name].float() for output in outputs]) for name in model.heads}
-
-
-def predict(model, images, device=None, precision="float32", mirror: bool = False) -> dict[str, np.ndarray]:
-    """Probabilities: softmax where an image has one class, sigmoid where it has several labels.
-
-    Args:
-        model, device, precision: as `predict_logits` takes them.
-        images: uint8 (N, H, W, C), N above 0, in memory or on disk.
-        mirror: average the probabilities of each image and of its mirror image.
-    Returns:
-        target -> float32 (N, K), in 0..1.
-    """
-    if not isinstance(images, np.ndarray):  # on disk
-        blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
-        parts = [predict(model, block, device, precision, mirror) for block in blocks]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    # Both in one batch: for a face or two that is faster.
-    seen = np.concatenate([images, images[:, :, ::-1]]) if mirror else images
-    result = {}
-    for name, z in predict_logits(model, seen, device, precision).items():
-        result[name] = (z.sigmoid() if name in model.multilabel else z.softmax(1)).cpu().numpy()
-        if mirror:
-            result[name] = result[name].reshape(2, len(images), -1).mean(0)
-    return result
-
-
-def validate(model, faces, device=None, precision="float32") -> dict[str, float]:
-    """`validation_loss`, cross entropy without weights, and, for each target of which `faces` holds a label,
-    `validation_accuracy_<target>` of the labelled images."""
-    device = devices.best_device(device)
-    logits = predict_logits(model, faces.images, device, precision)
-    row = {LOSS: float(loss(logits, _labels(faces, model, device)))}
-    for name, scores in logits.items():
-        labels = torch.from_numpy(faces.targets[name]).to(device)
-        if name in model.multilabel:
-            right, known = (scores > 0) == (labels > 0.5), ~labels.isnan()
-        else:
-            right, known = scores.argmax(1) == labels, labels != -1
-        if known.any():
-            row[f"validation_accuracy_{name}"] = float(right[known].float().mean())
-    return row

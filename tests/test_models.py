@@ -280,6 +280,25 @@ def test_the_networks_of_today_have_the_counts_that_the_table_states(name, param
     assert models.count_parameters(models.build(name, {"emotion": 7}, in_channels=1)) == parameters
 
 
+def test_mobilenet_has_the_printed_counts():
+    """5.3 million, of which 2.1 are left where the trunk is frozen (the report on action units); 3,206,976 of
+    them lie in the convolutions of MobileNet, whose first here has a bias and sees one channel."""
+    outputs = {"high_level_emotion": 3, "action_units": 15}
+    model = models.build("mobilenet", outputs, ("action_units",), 1, size=96)
+    trunk = sum(p.numel() for p in model.features.parameters())
+    assert trunk == 3_206_976 + 32 - 2 * 32 * 9
+    assert (models.count_parameters(model), models.count_parameters(model, ("features",))) == (
+        5_324_082,
+        2_117_650,
+    )
+    assert model.eval().features(model.normalised(random_images(channels=1, size=96))).shape == (
+        3,
+        1024,
+        3,
+        3,
+    )
+
+
 def test_emotion_7_is_the_same_layers_written_out():
     model = models.build("emotion-7", {"emotion": 7}, in_channels=1).eval()
     by_hand = nn.Sequential(

@@ -78,9 +78,10 @@ ALLOWED = {
     "loop.rules": "",
     "loop.average": "",
     "loop.graph": "augment",
+    "loop.prediction": "devices faces loop.batches loop.losses loop.rules",
     "loop.config": "augment devices loop.losses loop.rules",
-    "training": "augment devices faces loop.average loop.batches loop.checkpoint loop.config loop.graph "
-    "loop.losses loop.rules",
+    "training": "augment devices loop.average loop.batches loop.checkpoint loop.config loop.graph "
+    "loop.losses loop.prediction loop.rules",
     "runs": "places models training",
     "workers.cluster": "",
     "running": "augment datasets devices faces metrics models runs splits training workers.cluster",

@@ -4,6 +4,7 @@ import copy
 import math
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -359,6 +360,67 @@ def test_the_average_of_the_weights_is_an_exponential_moving_one(faces):
         torch.testing.assert_close(value, kept[name], atol=1e-5, rtol=1e-4)
     assert not torch.equal(ours.features[0].weight, plain.features[0].weight)
     assert steps[:3] == [0, 2 / 11, 3 / 12]
+
+
+def test_a_frozen_trunk_is_asked_once_and_trains_the_same(make_faces, monkeypatch):
+    config = replace(SHORT, epochs=3, frozen=("features",))
+    train, validation = make_faces(n=60), make_faces(n=30)
+    kept = new_model()
+    slow = copy.deepcopy(kept)
+    asked = []
+    kept.features.register_forward_hook(lambda *_: asked.append(1))
+    first = fit(kept, train, validation, config, seed=3)
+    assert len(asked) == 2  # once of each part, in whatever batches
+    monkeypatch.setattr(training, "keeps_features", lambda *_: False)
+    second = fit(slow, train, validation, config, seed=3)
+    assert_same_weights(kept, slow, atol=1e-5, rtol=1e-4)
+    for ours, theirs in zip(first.rows, second.rows):
+        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], abs=1e-4)
+
+
+def test_weights_that_are_kept_small_count_in_the_loss(make_faces):
+    model = models.FaceNet(models.Net(BLOCKS, hidden=(4,)), 1, {"side": 2})
+    faces, before = make_faces(n=40), None
+    for factor in (0.0, 0.02):
+        network = copy.deepcopy(model)
+        fit(network, faces, config=replace(SHORT, epochs=15, l1={"hidden": factor}), seed=3)
+        size = network.hidden[0].weight.abs().sum().item()
+        assert before is None or size < 0.7 * before
+        before = size
+    weight = model.hidden[0].weight
+    size, batch, labels = (
+        weight.abs().sum().item(),
+        torch.zeros(4, 1, 16, 16),
+        {"side": torch.zeros(4).long()},
+    )
+    losses = [
+        training.step(copy.deepcopy(model), batch, labels, torch.optim.SGD([weight]), nullcontext(), l1=l1)
+        for l1 in ([], [(0.5, weight)])
+    ]
+    assert (losses[1] - losses[0]).item() == pytest.approx(0.5 * size, rel=1e-5)
+    with pytest.raises(ValueError, match="l1: the network has no module 'dense'"):
+        fit(new_model(), faces, config=replace(SHORT, l1={"dense": 0.1}))
+
+
+def test_training_ends_with_the_epoch_that_reaches_all_that_is_asked(make_faces):
+    """And has its weights, although another epoch had a better loss for patience to restore."""
+    train, validation = make_faces(n=60), make_faces(n=30)
+    config = replace(SHORT, epochs=30, learning_rate=5e-3)
+    history = fit(new_model(), train, validation, config)
+    loss, right = (
+        [row[name] for row in history.rows] for name in ("validation_loss", "validation_accuracy_side")
+    )
+    until = {"validation_accuracy_side": right[9], "validation_loss": loss[4]}
+    first = next(i for i in range(30) if right[i] >= right[9] and loss[i] <= loss[4])
+    model = new_model()
+    history = fit(model, train, validation, replace(config, until=until, patience=30))
+    assert history.best_epoch == len(history.rows) == first + 1
+    assert history.stopped.endswith(f"reached in epoch {first + 1}; the weights are those of that epoch")
+    assert training.validate(model, validation)["validation_loss"] == pytest.approx(loss[first], abs=1e-5)
+    with pytest.raises(
+        ValueError, match="until: expected one of validation_loss, validation_accuracy_side, got 'x'"
+    ):
+        fit(new_model(), train, validation, replace(SHORT, until={"x": 1}))
 
 
 def test_a_long_average_forgets_the_random_weights():

@@ -44,12 +44,15 @@ class TrainConfig:
             that its price can be measured.
         class_weights: target -> "balanced" or a weight a class, see `labkit.loop.losses.class_weights`.
         label_smoothing: 0 to below 1.
+        l1: module, such as "hidden" -> what the sum of its weights' absolute values counts for in the loss.
         average: decay of a moving average of the weights, 0 (none) to below 1, which replaces them at the end
             (`labkit.loop.average`).
         watch: what patience and plateau watch in each epoch's row: "validation_loss", or
             "validation_accuracy_<target>".
         patience: epochs without a better value of what is watched after which training stops, and the weights
             of the best epoch are restored; None = never.
+        until: what an epoch's row has to reach, name -> value: "validation_accuracy_<target>" at least, or
+            "validation_loss" at most. The epoch in which all of them hold together is the last.
         frozen: names of modules of the network, such as "features", whose weights and normalisation
             statistics stay as they are.
         precision: number format of the network's layers, "float32" or "bfloat16"; the weights themselves and
@@ -72,9 +75,11 @@ class TrainConfig:
     loss: str | dict[str, str] = "cross_entropy"
     class_weights: dict = field(default_factory=dict)
     label_smoothing: float = 0.0
+    l1: dict[str, float] = field(default_factory=dict)
     average: float = 0.0
     watch: str = LOSS
     patience: int | None = None
+    until: dict[str, float] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
     precision: str = "float32"
 
@@ -111,6 +116,9 @@ class TrainConfig:
                 raise ValueError(f"class_weights: {target}: expected {expected}, got {wanted}")
             if kind_of(target, self.loss) == VOTES:
                 raise ValueError(f"class_weights: {target}: votes have no single class to weigh")
+        for name, wanted in (("l1", self.l1), ("until", self.until)):
+            if not isinstance(wanted, dict) or not all(0 <= v < math.inf for v in wanted.values()):
+                raise ValueError(f"{name}: expected name -> a number of 0 or more, got {wanted}")
         augment.check(self.augment)
 
 
@@ -140,15 +148,31 @@ def check(config: TrainConfig, model, train, validation) -> None:
     fixed = {id(p) for name in config.frozen for p in model.get_submodule(name).parameters()}
     if all(id(parameter) in fixed for parameter in model.parameters()):
         raise ValueError(f"frozen: nothing is left to train without {', '.join(config.frozen)}")
-    watching = "patience" if config.patience is not None else "plateau" if config.schedule == PLATEAU else ""
-    if not watching:
-        return
-    what = config.watch.replace("_", " ")
+    for name in config.l1:
+        if name not in dict(model.named_modules()):
+            choices = ", ".join(name for name, _ in model.named_children())
+            raise ValueError(f"l1: the network has no module '{name}'; it has {choices}, and theirs")
+    watching = {
+        "patience": [config.watch] if config.patience is not None else [],
+        "plateau": [config.watch] if config.schedule == PLATEAU else [],
+        "until": list(config.until),
+    }
+    for rule, watched in watching.items():
+        if watched:
+            _check_watched(rule, watched, model, validation)
+
+
+def _check_watched(rule: str, watched: list[str], model, validation) -> None:
+    what = " and the ".join(name.replace("_", " ") for name in watched)
     if not validation:
-        raise ValueError(f"{watching} watches the {what}: give validation images, or do without {watching}")
+        raise ValueError(f"{rule} watches the {what}: give validation images, or do without {rule}")
     known = [target for target in model.heads if validation.labelled(target).any()]
     if not known:
-        raise ValueError(f"{watching} watches the {what}: no validation image is labelled with {heads}")
+        raise ValueError(
+            f"{rule} watches the {what}: no validation image is labelled with {', '.join(model.heads)}"
+        )
     names = [LOSS, *(f"validation_accuracy_{target}" for target in known)]
-    if config.watch not in names:
-        raise ValueError(f"watch: expected one of {', '.join(names)}, got '{config.watch}'")
+    for name in watched:
+        if name not in names:
+            of = "until" if rule == "until" else "watch"
+            raise ValueError(f"{of}: expected one of {', '.join(names)}, got '{name}'")

@@ -120,3 +120,11 @@ def class_weights(faces, target: str, wanted) -> np.ndarray:
         )
     ones, zeros = np.nansum(labels, 0), np.nansum(1 - labels, 0)
     return np.where((ones > 0) & (zeros > 0), zeros / np.maximum(ones, 1), 1).astype(np.float32)
+
+
+def labels_of(faces, model, device, kind: str | dict = "cross_entropy") -> dict[str, torch.Tensor]:
+    """What `loss` compares the answers of `model` with, on the device: labels, or votes for a loss that takes
+    those."""
+    values = {name: faces.targets[name] for name in model.heads}
+    values |= {name: faces.votes[name] for name in model.heads if kind_of(name, kind) == VOTES}
+    return {name: torch.from_numpy(labels).to(device) for name, labels in values.items()}

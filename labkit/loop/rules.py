@@ -35,6 +35,21 @@ def make_scheduler(optimizer: torch.optim.Optimizer, config, steps: int):
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: shape(step / steps))
 
 
+@dataclass(frozen=True)
+class Until:
+    """Ends a training with the epoch that reaches everything that is asked of it at once.
+
+    Attributes:
+        wanted: name of the history's rows -> at least so much; of the loss at most so much.
+    """
+
+    wanted: dict[str, float]
+
+    def __call__(self, row: dict, model=None) -> bool:
+        reached = [row[n] <= value if n == LOSS else row[n] >= value for n, value in self.wanted.items()]
+        return bool(reached) and all(reached)
+
+
 @dataclass
 class Patience:
     """Ends a training that has not become better for `patience` epochs, and keeps the weights of its best

@@ -36,10 +36,13 @@ def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
     Raises ValueError where a word is none of the syntax, or a kernel has no middle."""
     modules: list[nn.Module] = []
     for position, word in enumerate(text.split(), 1):
-        convolution = re.fullmatch(r"([1-9]\d*)k(\d*[13579])", word)
+        convolution = re.fullmatch(r"([1-9]\d*)([ks])(\d*[13579])(/2)?", word)
         if convolution:
-            out, kernel = int(convolution[1]), int(convolution[2])
-            modules.append(nn.Conv2d(channels, out, kernel, padding=kernel // 2))
+            out, kernel, stride = int(convolution[1]), int(convolution[3]), 2 if convolution[4] else 1
+            if convolution[2] == "k":
+                modules.append(nn.Conv2d(channels, out, kernel, stride, kernel // 2))
+            else:
+                modules += separable(channels, out, kernel, stride)
             channels = out
         elif word in ("relu", "leaky"):
             modules.append(nn.ReLU(inplace=True) if word == "relu" else nn.LeakyReLU(0.01, inplace=True))
@@ -50,9 +53,18 @@ def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
         elif dropped := re.fullmatch(r"d(\d\d?)", word):
             modules.append(nn.Dropout(int(dropped[1]) / 100))
         else:
-            expected = "CkK (C channels, odd kernel K), bn, relu, leaky, P or dR (drop R per cent)"
+            expected = "CkK or CsK (C channels, odd kernel K; /2 behind it), bn, relu, leaky, P or dR (R %)"
             raise ValueError(f"layer {position} of '{text}': expected {expected}, got '{word}'")
-    return modules, channels, text.split().count("P")
+    return modules, channels, sum(word == "P" or word.endswith("/2") for word in text.split())
+
+
+def separable(channels: int, out: int, kernel: int, stride: int) -> list[nn.Module]:
+    """A convolution in two steps (Howard and others 2017): each channel by itself, K x K, then all channels
+    of a pixel together, 1 x 1; K^2 c + c c' weights in place of K^2 c c'."""
+    depthwise = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+    pointwise = nn.Conv2d(channels, out, 1, bias=False)
+    steps = ((depthwise, channels), (pointwise, out))
+    return [m for step, n in steps for m in (step, nn.BatchNorm2d(n), nn.ReLU(inplace=True))]
 
 
 def connected(text: str) -> tuple[tuple[int, ...], float]:
@@ -87,5 +99,5 @@ def blocks(net, channels: int) -> tuple[list[nn.Module], int, int]:
 
 
 def is_layer_syntax(text: str) -> bool:
-    """True for `32k3 relu`, False for `1x64 2x32`."""
-    return "k" in text.split(" ", 1)[0]
+    """True for `32k3 relu` and `64s3/2`, False for `1x64 2x32`."""
+    return bool(re.match(r"\s*\d+[ks]", text))
