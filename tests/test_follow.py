@@ -160,6 +160,23 @@ def test_crops_are_those_of_training(networks):
     assert np.array_equal(grey[:1], FaceSet(detect.crop_face(frame, faces[0], 48)[None]).grey().images)
 
 
+def test_a_network_of_whole_heads_sees_more_and_says_what_it_is_published_for(networks):
+    """`attributes` has learnt from pictures with hair and neck: its crops hold the face with room around."""
+    both = networks | {"attributes": evaluation.load_network("attributes")}
+    about, (frame, _) = both["attributes"][1], next(camera.film())
+    watcher = follow.Watcher(both, sure=1)
+    (one, *_) = seen = watcher.watch(frame, 0.0)
+    assert set(one.said) == {"smile", "emotion", "glasses", "hair_colour", "age"}
+    crop = follow.crops_of(frame, [one.face], about)[0]
+    room = round(about["size"] * about["margin"] / (1 + 2 * about["margin"]))
+    inner = detect.crop_face(frame, one.face, about["size"] - 2 * room)
+    cut = crop[room : room + len(inner), room : room + len(inner)]
+    assert np.abs(cut.astype(int) - inner).mean() < 6
+    words = [line for line, _ in camera.bar_lines(one)]
+    assert any(line.startswith(("1 glasses: no", "1 glasses: yes")) for line in words) and len(words) == 5
+    assert all(len(camera.bar_lines(face)) == 5 for face in seen if not face.problem)
+
+
 def test_all_faces_of_a_frame_are_one_batch_and_say_what_predict_says(networks, monkeypatch):
     frame, _ = next(camera.film())
     batches, predict = [], training.predict

@@ -8,7 +8,7 @@ from labkit import datasets, evaluation, models, plan, runs
 
 REPORTS = models.WEIGHTS.parents[1] / "reports"
 NAMES = sorted(path.stem for path in models.WEIGHTS.glob("*.pt"))
-BYTES = {"smile": 2e6, "emotion": 3e6}
+BYTES = {"smile": 2e6, "emotion": 3e6, "attributes": 2e6}
 
 
 def test_all_that_the_plan_names_are_there():
