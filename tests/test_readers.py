@@ -353,7 +353,7 @@ def test_ckplus_refuses(tmp_path):
             "negative, positive, surprise",
         ),
         (
-            {name: data for name, data in files.items() if name != first} | {"data_labels.csv": table},
+            {"cohn-kanade-images/S999/001/S999_001_00000001.png": files[first], "data_labels.csv": table},
             "S005_001_00000011.png",
             "line 2",
         ),
@@ -361,6 +361,17 @@ def test_ckplus_refuses(tmp_path):
     ]
     for i, (changed, *words) in enumerate(changes):
         refuse(tmp_path, "ckplus", zipped(tmp_path / f"{i}.zip", changed), *words)
+
+
+def test_a_row_of_ckplus_without_a_picture_is_left_out_and_named(tmp_path):
+    _, files = ck_photographs()
+    first = "cohn-kanade-images/S005/001/S005_001_00000011.png"
+    there = {name: data for name, data in files.items() if name != first}
+    faces, summary = load(
+        tmp_path, "ckplus", zipped(tmp_path / "ck.zip", there | {"data_labels.csv": ck_table(CK_ROWS)})
+    )
+    assert len(faces) == len(CK_ROWS) - 1 and first.split("/")[-1] not in faces.names
+    assert "line 2" in summary["left_out"][first.split("/")[-1]]
 
 
 # Attributes

@@ -37,7 +37,8 @@ def read(files, track=iter) -> Reading:
 
     Raises:
         WrongLayout: where no picture is named as CK+ names its frames.
-        ValueError: where the table or one of its pictures is missing, or a label is none of those above.
+        ValueError: where the table or all of its pictures are missing, or a label is none of those above.
+            Rows without a picture are left out, and named.
     """
     if any(OFFICIAL.search(name) for name in files.sizes):
         return _ck_official(files.with_archives())
@@ -91,12 +92,13 @@ def _ck_row(where, row):
 
 
 def _ck_photographs(files, frames, rows):
-    members = []
-    for row in rows:
-        name = next((name for name in row.names if name in frames), None)
-        if name is None:
-            raise ValueError(f"{files.path}: {row.names[0]}, named in {row.where}, is missing")
-        members.append(frames[name])
+    found = [next((frames[name] for name in row.names if name in frames), None) for row in rows]
+    lost = {row.names[0]: f"named in {row.where}, is missing" for row, m in zip(rows, found) if m is None}
+    rows = [row for row, member in zip(rows, found) if member]
+    members = list(filter(None, found))
+    if not members:
+        name, why = next(iter(lost.items()))
+        raise ValueError(f"{files.path}: {name}, {why}, and so are all others")
     return Reading(
         layout="photographs",
         names=basenames(members),
@@ -111,6 +113,7 @@ def _ck_photographs(files, frames, rows):
         render=face_of(PIXELS),
         detected=("face",),
         subjects=np.array([row.subject for row in rows]),
+        left_out=lost,
     )
 
 
