@@ -263,7 +263,8 @@ def _lines_of_target(target: str, figures: dict) -> list[str]:
     scalars = {name: value for name, value in figures.items() if isinstance(value, float)}
     written = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in scalars.items()]
     lines = [f"{target}: {', '.join(written)}"]
-    shown = [name for name, value in next(iter(figures["per_class"].values())).items() if name != "n"]
+    there = next(iter(figures["per_class"].values()))
+    shown = [name for name in ("precision", "recall", "f1", "accuracy", "balanced_accuracy") if name in there]
     wide = max(14, 1 + max(map(len, figures["per_class"])))
     heads = "".join(f"{name.split('_')[0]:>10}" for name in shown)
     lines.append(f"  {'':<{wide}}{heads}{'n':>8}")

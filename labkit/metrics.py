@@ -122,8 +122,10 @@ def multilabel(labels: np.ndarray, probabilities: np.ndarray, names, threshold: 
         `accuracy` (binary, over all coded labels), `most_frequent` (what always giving each label's more
         frequent answer would score), `balanced_accuracy` (mean over the labels of which both answers occur of
         the mean share found of each answer), `micro_f1`, `macro_f1` (labels with a positive), `n` (images
-        with a coded label) and `per_class` (label -> precision, recall, f1, n positives, accuracy, and
-        balanced_accuracy, None where one answer does not occur).
+        with a coded label) and `per_class`: label -> precision, recall, f1, n positives, accuracy, and, None
+        where one answer does not occur, balanced_accuracy, average_precision, roc_auc and
+        skew_normalised_f1, the F1 that as many positives as negatives would give (Jeni, Cohn and De la Torre
+        2013).
 
     Raises:
         ValueError: where no label is coded.
@@ -136,20 +138,38 @@ def multilabel(labels: np.ndarray, probabilities: np.ndarray, names, threshold: 
     precision, recall = hits / np.maximum(claims, 1), hits / np.maximum(positives, 1)
     f1 = 2 * hits / np.maximum(positives + claims, 1)
     n, right = coded.sum(0), (coded & (true == said)).sum(0)
-    negatives, both = n - positives, (positives > 0) & (n > positives)
-    balanced = (recall + (right - hits) / np.maximum(negatives, 1)) / 2
     per_class = _per_class(names, precision, recall, f1, positives)
     for i, figures in enumerate(per_class.values()):
+        known = coded[:, i]
         figures["accuracy"] = float(right[i] / n[i]) if n[i] else None
-        figures["balanced_accuracy"] = float(balanced[i]) if both[i] else None
+        figures |= _of_both_answers(true[known, i], said[known, i], probabilities[known, i])
+    balanced = [figures["balanced_accuracy"] for figures in per_class.values()]
+    balanced = [value for value in balanced if value is not None]
     return {
         "accuracy": float(right.sum() / n.sum()),
-        "most_frequent": float(np.maximum(positives, negatives).sum() / n.sum()),
-        "balanced_accuracy": float(balanced[both].mean()) if both.any() else 0.0,
+        "most_frequent": float(np.maximum(positives, n - positives).sum() / n.sum()),
+        "balanced_accuracy": float(np.mean(balanced)) if balanced else 0.0,
         "micro_f1": float(2 * hits.sum() / max(positives.sum() + claims.sum(), 1)),
         "macro_f1": float(f1[positives > 0].mean()) if (positives > 0).any() else 0.0,
         "n": int(coded.any(1).sum()),
         "per_class": per_class,
+    }
+
+
+def _of_both_answers(true, said, scores) -> dict:
+    """Figures of one label, bool (N,) and what was said of it, that need both answers among the images; None
+    where one does not occur."""
+    from sklearn.metrics import average_precision_score
+
+    positives, negatives = true.sum(), (~true).sum()
+    if not (positives and negatives):
+        return dict.fromkeys(("balanced_accuracy", "average_precision", "roc_auc", "skew_normalised_f1"))
+    hits, false_alarms = (true & said).sum() / positives, (~true & said).sum() / negatives
+    return {
+        "balanced_accuracy": float((hits + 1 - false_alarms) / 2),
+        "average_precision": float(average_precision_score(true, scores)),
+        "roc_auc": roc_auc(true.astype(np.int64), scores),
+        "skew_normalised_f1": float(2 * hits / (1 + hits + false_alarms)),
     }
 
 

@@ -124,8 +124,14 @@ def test_multilabel_agrees_with_scikit_learn_on_what_is_coded(seed):
         if one[0].any():
             balanced.append(sk.balanced_accuracy_score(*one))
             assert each["balanced_accuracy"] == pytest.approx(balanced[-1])
+            average = sk.average_precision_score(one[0], probabilities[rows, i])
+            assert each["average_precision"] == pytest.approx(average)
+            assert each["roc_auc"] == pytest.approx(sk.roc_auc_score(one[0], probabilities[rows, i]))
+            weight = np.where(one[0], 1.0, one[0].sum() / (~one[0]).sum())  # as many of both
+            evened = sk.f1_score(*one, sample_weight=weight, zero_division=0)
+            assert each["skew_normalised_f1"] == pytest.approx(evened)
         else:
-            assert each["balanced_accuracy"] is None
+            assert each["balanced_accuracy"] is each["average_precision"] is None
         f1 += [each["f1"]] if one[0].any() else []
     assert ours["macro_f1"] == pytest.approx(np.mean(f1)) and len(f1) == 3
     assert ours["balanced_accuracy"] == pytest.approx(np.mean(balanced))
