@@ -25,7 +25,6 @@ GROUPS = {
         "detect",
         "datasets",
         "splits",
-        "task",
         "annotate",
     ),
     "the engine": ("augment", "models", "metrics", "devices", "training", "runs", "running", "evaluation"),
