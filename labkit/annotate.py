@@ -245,8 +245,7 @@ def write_csv(said: Mapping, file: str | Path, task: Task | None = None) -> int:
         ValueError: where that file is there already and says something else.
     """
     task, names = task or Task(), list(said)
-    if task.attributes != ATTRIBUTES:
-        _keep_beside(file, task)
+    _keep_beside(file, task)
     values = coded(said, names, task)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -267,8 +266,9 @@ def _keep_beside(file: str | Path, task: Task) -> None:
     there = Path(file).parent / TASK
     if there.exists() and read_task(there).attributes != task.attributes:
         raise ValueError(f"{there}: asks for other attributes than {file} has; give the table another folder")
-    with whole_file(there) as temporary:
-        temporary.write_text(task_text(task), encoding="utf-8")
+    if task.attributes != ATTRIBUTES:
+        with whole_file(there) as temporary:
+            temporary.write_text(task_text(task), encoding="utf-8")
 
 
 def take_in(file: str | Path, journal: Journal, names: Sequence[str], task: Task | None = None) -> dict:

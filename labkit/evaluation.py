@@ -190,14 +190,16 @@ def evaluate(
 
 
 def _as_named(faces: FaceSet, network, about: dict, mapping: dict) -> FaceSet:
-    """Folders that mean no target by themselves are the network's one target where it knows some of them."""
-    if list(faces.targets) != ["class"] or len(network.heads) != 1:
+    """Folders that mean no target by themselves are the network's one target where it knows some of them, or
+    of several targets the only one that knows them all."""
+    if list(faces.targets) != ["class"]:
         return faces
-    (target,) = network.heads
-    known = {meant(name) for name in about["classes"][target]}
     renamed = {plain(name): wanted for name, wanted in mapping.items()}
-    some = any(meant(renamed.get(plain(name), name)) in known for name in faces.classes["class"])
-    return faces.renamed("class", target) if some else faces
+    folders = {meant(renamed.get(plain(name), name)) for name in faces.classes["class"]}
+    known = {target: folders & {meant(name) for name in about["classes"][target]} for target in network.heads}
+    enough = 1 if len(known) == 1 else len(folders)
+    (target, *others) = [name for name, some in known.items() if len(some) >= enough] or [None]
+    return faces.renamed("class", target) if target and not others else faces
 
 
 def _of_split(faces: FaceSet, split: str) -> FaceSet:
@@ -220,6 +222,10 @@ def _common_targets(network, faces: FaceSet) -> list[str]:
         )
     if not targets:
         predicts = f"the network predicts {', '.join(network.heads)}"
+        if labelled == ["class"]:
+            predicts += (
+                "; name folders as the classes of one of these, or give a table with a column a target"
+            )
         raise ValueError(f"{faces.source} has labels for {', '.join(labelled)}; {predicts}")
     return targets
 
@@ -269,6 +275,7 @@ def _lines_of_target(target: str, figures: dict) -> list[str]:
     heads = "".join(f"{name.split('_')[0]:>10}" for name in shown)
     lines.append(f"  {'':<{wide}}{heads}{'n':>8}")
     for name, row in figures["per_class"].items():
-        values = "".join(f"{'-' if row[one] is None else format(row[one], '.4f'):>10}" for one in shown)
+        none = {one for one in shown if row[one] is None or not row["n"]}
+        values = "".join(f"{'-' if one in none else format(row[one], '.4f'):>10}" for one in shown)
         lines.append(f"  {name:<{wide}}{values}{row['n']:>8,}")
     return lines

@@ -140,6 +140,18 @@ def meant(word: str) -> str:
 # What is asked of pictures in an annotation or a table of one's own
 
 FLAG = "not_human"
+PICTURE = (
+    "name",
+    "file",
+    "filename",
+    "file_name",
+    "image",
+    "image_name",
+    "image_path",
+    "path",
+    "picture",
+    "img",
+)
 TASK = "attributes.toml"  # a task beside a table says which attributes it has
 KEYS = {
     "back": "ArrowLeft",
@@ -176,6 +188,10 @@ class Task:
         if not self.asked:
             raise ValueError("attributes: expected at least one beside the flag")
         for name, classes in self.attributes.items():
+            if plain(name).replace(" ", "_") in PICTURE:
+                raise ValueError(f"attributes: '{name}' is what a table calls the picture; take another name")
+            if isinstance(classes, str):
+                raise ValueError(f"attributes: {name}: expected a list of classes, got the text '{classes}'")
             if not 2 <= len(set(classes)) == len(classes) <= 9:
                 raise ValueError(
                     f"attributes: {name}: expected 2 to 9 different classes, got {list(classes)}"
@@ -200,7 +216,12 @@ def read_task(file: str | Path | None = None) -> Task:
         ValueError: where the file is not as said.
         FileNotFoundError: where there is none.
     """
-    return Task() if file is None else parse_task(Path(file).read_text(encoding="utf-8"), file)
+    if file is None:
+        return Task()
+    try:
+        return parse_task(Path(file).read_bytes().decode("utf-8-sig"), file)
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: not a text in UTF-8") from None
 
 
 def parse_task(text: str, where) -> Task:
@@ -209,7 +230,10 @@ def parse_task(text: str, where) -> Task:
         given = tomllib.loads(text)
         if unknown := set(given) - {"attributes", "flag", "keys"}:
             raise ValueError(f"expected attributes, flag and keys, got {', '.join(sorted(unknown))}")
-        attributes = {name: tuple(map(str, classes)) for name, classes in given["attributes"].items()}
+        attributes = {
+            name: classes if isinstance(classes, str) else tuple(map(str, classes))
+            for name, classes in given["attributes"].items()
+        }
         flag = given.get("flag", FLAG if attributes.get(FLAG) == NO_YES else "")
         return Task(attributes, flag, KEYS | given.get("keys", {}))
     except (ValueError, KeyError, AttributeError, TypeError) as error:

@@ -200,9 +200,9 @@ def convolutions(net: Net, channels: int) -> tuple[nn.Module, int, int]:
     if not re.match(r"\d", net.blocks):
         raise Unusable(f"trunk '{net.blocks}': expected blocks, layers, or one of {', '.join(TRUNKS)}")
     if is_layer_syntax(net.blocks):
-        modules, channels, halvings = layers(net.blocks, channels)
-        return nn.Sequential(*modules), channels, net.size // 2**halvings
-    modules, channels, side = blocks(net, channels)
+        modules, channels, side = layers(net.blocks, channels, net.size)
+    else:
+        modules, channels, side = blocks(net, channels)
     return nn.Sequential(*modules), channels, side
 
 

@@ -104,13 +104,21 @@ def _join(parts: list[Split], rng) -> Split:
 def _random(faces, rng, test, validation, train_on=None):
     parts = _cut(rng.permutation(len(faces)), test, validation)
     chosen = np.ones(len(faces), bool)
+    expected = "train_on: expected target -> a list of its classes"
+    if not isinstance(train_on or {}, dict):
+        raise ValueError(f"split: {expected}, got {train_on!r}")
     for target, classes in (train_on or {}).items():
+        if not isinstance(classes, (list, tuple)) or not classes:
+            raise ValueError(f"split: {expected}, got {target} = {classes!r}")
         of_target = faces.classes.get(target, ())
         if unknown := [name for name in classes if name not in of_target]:
             expected = ", ".join(of_target) or "no such target"
             raise ValueError(f"split: train_on: '{unknown[0]}' of {target}, expected {expected}")
         chosen &= np.isin(_class_labels(faces, target), [of_target.index(name) for name in classes])
-    return Split(*(part[chosen[part]] for part in (parts.train, parts.validation)), parts.test)
+    train = parts.train[chosen[parts.train]]
+    if not len(train):
+        raise ValueError(f"split: train_on {train_on}: no image of these is left to train on")
+    return Split(train, parts.validation[chosen[parts.validation]], parts.test)
 
 
 def _stratified(faces, rng, test, validation, target):

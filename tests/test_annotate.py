@@ -238,8 +238,8 @@ def test_what_was_annotated_is_read_back_by_the_importer(tmp_path, journal):
 def test_ones_own_attributes_are_imported_too(tmp_path):
     """The task beside the table says which attributes it has; the picture's name, a number of a class and an
     empty cell mean what they mean elsewhere."""
-    task = annotate.Task({"earrings": ("none", "small", "large"), "beard": NO_YES}, flag="")
-    said = {"a.png": {"earrings": "none", "beard": "yes"}, "b.png": {"earrings": "large"}}
+    task = annotate.Task({"Eye color": ("none", "small", "large"), "beard": NO_YES}, flag="")
+    said = {"a.png": {"Eye color": "none", "beard": "yes"}, "b.png": {"Eye color": "large"}}
     annotate.write_csv(said, tmp_path / "set" / "labels.csv", task)
     for name in said:
         cv2.imwrite(str(tmp_path / "set" / name), np.full((20, 20, 3), 90, np.uint8))
@@ -248,11 +248,13 @@ def test_ones_own_attributes_are_imported_too(tmp_path):
         faces = datasets.load("attributes", tmp_path / "data")
         assert faces.classes == task.attributes
         assert {name: codes.tolist() for name, codes in faces.targets.items()} == {
-            "earrings": [0, 2],
+            "Eye color": [0, 2],
             "beard": [1, -1],
         }
     with pytest.raises(ValueError, match="asks for other attributes"):
         annotate.write_csv({}, tmp_path / "set" / "more.csv", annotate.Task({"hat": NO_YES}, flag=""))
+    with pytest.raises(ValueError, match="asks for other attributes"):
+        annotate.write_csv({}, tmp_path / "set" / "more.csv")
     (tmp_path / "set" / "attributes.toml").write_text("[attributes]\nbeard = 3\n")
     with pytest.raises(ValueError, match=r"attributes\.toml"):
         datasets.import_data("attributes", tmp_path / "set", tmp_path / "data", progress=False)

@@ -280,6 +280,15 @@ def test_the_networks_of_today_have_the_counts_that_the_table_states(name, param
     assert models.count_parameters(models.build(name, {"emotion": 7}, in_channels=1)) == parameters
 
 
+@pytest.mark.parametrize(
+    "text", ["16k3/2 16k3/2", "16k5/2 P 16s3/2", "8k3/2 8k3/2 8k3/2 8k3/2 8k3/2 | 16", "4k3/2 P P"]
+)
+@pytest.mark.parametrize("size", [33, 48, 50])
+def test_the_side_of_the_last_map_is_known_whatever_is_odd(text, size):
+    model = models.build(text, {"smile": 2}, size=size).eval()
+    assert model(random_images(size=size))["smile"].shape == (3, 2)
+
+
 def test_mobilenet_has_the_printed_counts():
     """5.3 million, of which 2.1 are left where the trunk is frozen (the report on action units); 3,206,976 of
     them lie in the convolutions of MobileNet, whose first here has a bias and sees one channel."""

@@ -292,3 +292,17 @@ def test_what_leaves_nothing_to_train_on_is_refused(make_faces):
         match="test_name 'publik_test': this set has public_test, train; private_test may be missing",
     ):
         splits.make(make_faces(), "official", validation_name="public_test", test_name="publik_test")
+
+
+def test_train_on_leaves_the_test_part_as_it_is():
+    faces = uneven()
+    plain = splits.make(faces, "random", seed=3, test=0.3, validation=0.2)
+    some = splits.make(
+        faces, "random", seed=3, test=0.3, validation=0.2, train_on={"emotion": faces.classes["emotion"][:2]}
+    )
+    assert np.array_equal(plain.test, some.test)
+    for part, whole in ((some.train, plain.train), (some.validation, plain.validation)):
+        assert part.tolist() == [i for i in whole if faces.targets["emotion"][i] in (0, 1)]
+    for wrong in ("emotion", {"emotion": []}, {"emotion": ["joy"]}, {"hair": ["red"]}):
+        with pytest.raises(ValueError, match="train_on"):
+            splits.make(faces, "random", train_on=wrong)

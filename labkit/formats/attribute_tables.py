@@ -31,11 +31,11 @@ import numpy as np
 from labkit.faces import UNLABELLED
 from labkit.formats import celeba, decoding
 from labkit.formats.reading import dialect, without_preface
-from labkit.labels import ATTRIBUTES, NO_YES, meant, plain
+from labkit.labels import ATTRIBUTES, NO_YES, PICTURE, meant, plain
 
 COURSE = "people and cartoons"
 UNKNOWN = ("", "-1", "-1.0", "-1,0", "nan", "na", "n/a", "?", "-", "none", "null")  # "not labelled"
-NAMES = ("file", "filename", "file_name", "image", "image_name", "image_path", "path", "picture", "img")
+NAMES = PICTURE[1:]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def layout_of(text, asked=ATTRIBUTES) -> str | None:
     if re.match(r'\s*\[\s*\{\s*"image"', text):
         return "makesense JSON"
     first = next(csv.reader(lines[:1], delimiter=dialect(lines[0])), []) if lines else []
-    columns = _columns(first)
+    columns = _columns(first, asked)
     if any("Eyeglasses" in re.split(r"[,\s]+", line) for line in lines):
         return "celeba"
     if any({word.strip().lower() for word in re.split("[,;\t]", line)} >= celeba.COURSE for line in lines):
@@ -82,10 +82,15 @@ def layout_of(text, asked=ATTRIBUTES) -> str | None:
     return None
 
 
-def _columns(first) -> list[str]:
-    """The columns as this module calls them: "Hair Color" is hair_colour, "file name" is name; where several
-    could be the picture's name, the first that says so."""
-    words = [plain(column).replace(" ", "_").replace("color", "colour") for column in first]
+def _word(column: str) -> str:
+    return plain(column).replace(" ", "_").replace("color", "colour")
+
+
+def _columns(first, asked=()) -> list[str]:
+    """The columns as this module calls them: "Hair Color" is hair_colour, "file name" is name, and those
+    that are `asked` as they are asked; where several could be the picture's name, the first that says so."""
+    own = {_word(name): name for name in asked}
+    words = [own.get(_word(column), _word(column)) for column in first]
     if (named := [word for word in words if word in NAMES]) and "name" in words:
         words[words.index("name")] = "name of somebody"
     return ["name" if named and word == named[0] else word for word in words]
@@ -113,7 +118,7 @@ def parse(text, where, asked=ATTRIBUTES) -> Table:
 def _own(text, where, asked):
     separator = dialect(text.splitlines()[0])
     reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
-    columns = _columns(next(reader))
+    columns = _columns(next(reader), asked)
     while not columns[-1]:  # what a spreadsheet leaves behind
         columns.pop()
     used = [column for column in columns if column in asked]

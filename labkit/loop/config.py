@@ -117,8 +117,11 @@ class TrainConfig:
             if kind_of(target, self.loss) == VOTES:
                 raise ValueError(f"class_weights: {target}: votes have no single class to weigh")
         for name, wanted in (("l1", self.l1), ("until", self.until)):
-            if not isinstance(wanted, dict) or not all(0 <= v < math.inf for v in wanted.values()):
+            values = wanted.values() if isinstance(wanted, dict) else [None]
+            if not all(type(v) in (int, float) and 0 <= v < math.inf for v in values):
                 raise ValueError(f"{name}: expected name -> a number of 0 or more, got {wanted}")
+        if high := [name for name, value in self.until.items() if name != LOSS and value > 1]:
+            raise ValueError(f"until: {high[0]}: expected a share, 0 to 1, got {self.until[high[0]]}")
         augment.check(self.augment)
 
 
@@ -133,6 +136,10 @@ def check(config: TrainConfig, model, train, validation) -> None:
     if not len(train):
         raise ValueError("fit: no image to train on")
     heads = ", ".join(model.heads)
+    for target in model.heads:
+        if target not in train.targets:
+            has = ", ".join(train.targets)
+            raise ValueError(f"fit: the network predicts {target}; {train.source or 'the data'} has {has}")
     for field_of, named in (("loss", config.loss), ("class_weights", config.class_weights)):
         for target in named if isinstance(named, dict) else ():
             if target not in model.heads:
@@ -152,6 +159,9 @@ def check(config: TrainConfig, model, train, validation) -> None:
         if name not in dict(model.named_modules()):
             choices = ", ".join(name for name, _ in model.named_children())
             raise ValueError(f"l1: the network has no module '{name}'; it has {choices}, and theirs")
+        weights = [p for p in model.get_submodule(name).parameters() if p.ndim > 1]
+        if not weights or name in config.frozen:
+            raise ValueError(f"l1: '{name}' has no weights that are trained")
     watching = {
         "patience": [config.watch] if config.patience is not None else [],
         "plateau": [config.watch] if config.schedule == PLATEAU else [],

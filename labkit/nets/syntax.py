@@ -31,9 +31,10 @@ def parse_blocks(blocks: str) -> list[tuple[int, int]]:
     return groups
 
 
-def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
-    """The modules of a text in layer syntax, the channels of the last map and how often the map is halved.
-    Raises ValueError where a word is none of the syntax, or a kernel has no middle."""
+def layers(text: str, channels: int, side: int = 48) -> tuple[list[nn.Module], int, int]:
+    """The modules of a text in layer syntax for maps of so many pixels a side, the channels of the last map
+    and its side: `P` rounds half of an odd side down, a convolution's `/2` up. Raises ValueError where a word
+    is none of the syntax, or a kernel has no middle."""
     modules: list[nn.Module] = []
     for position, word in enumerate(text.split(), 1):
         convolution = re.fullmatch(r"([1-9]\d*)([ks])(\d*[13579])(/2)?", word)
@@ -43,19 +44,20 @@ def layers(text: str, channels: int) -> tuple[list[nn.Module], int, int]:
                 modules.append(nn.Conv2d(channels, out, kernel, stride, kernel // 2))
             else:
                 modules += separable(channels, out, kernel, stride)
-            channels = out
+            channels, side = out, -(-side // stride)
         elif word in ("relu", "leaky"):
             modules.append(nn.ReLU(inplace=True) if word == "relu" else nn.LeakyReLU(0.01, inplace=True))
         elif word == "bn":
             modules.append(nn.BatchNorm2d(channels))
         elif word == "P":
             modules.append(nn.MaxPool2d(2))
+            side //= 2
         elif dropped := re.fullmatch(r"d(\d\d?)", word):
             modules.append(nn.Dropout(int(dropped[1]) / 100))
         else:
             expected = "CkK or CsK (C channels, odd kernel K; /2 behind it), bn, relu, leaky, P or dR (R %)"
             raise ValueError(f"layer {position} of '{text}': expected {expected}, got '{word}'")
-    return modules, channels, sum(word == "P" or word.endswith("/2") for word in text.split())
+    return modules, channels, side
 
 
 def separable(channels: int, out: int, kernel: int, stride: int) -> list[nn.Module]:
