@@ -60,7 +60,7 @@ def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
         seen: its faces.
 
     Returns:
-        A copy of the frame with each face's box, and below it a bar a target: the label and its probability,
+        A copy of the frame with each face's box, and below or above it a bar a target: label and probability,
         or why there is none.
     """
     page = frame.copy()
@@ -69,7 +69,9 @@ def annotated(frame: np.ndarray, seen: list[Seen]) -> np.ndarray:
         x, y, width, height = (round(v) for v in one.face.box)
         cv2.rectangle(page, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
         lines = [(f"{one.number} {one.problem}", 0.0)] if one.problem else bar_lines(one)
-        top = min(y + height + 3, page.shape[0] - 19 * len(lines))
+        top, tall = y + height + 3, 19 * len(lines)
+        if top + tall > page.shape[0]:  # no room below the face: above it, or else over its lower end
+            top = y - tall - 3 if y > tall + 3 else page.shape[0] - tall
         narrowest = WIDER if set(one.said) - set(PLAIN) else NARROWEST
         for i, (words, share) in enumerate(lines):
             _bar(page, x, top + 19 * i, max(width, narrowest), words, share, colour)
