@@ -1,6 +1,5 @@
-"""On a CUDA GPU a step of a small network is some three hundred kernels, each done sooner than the processor
-can ask for the next. So a step is recorded once, as a CUDA graph, and replayed: three to five times as many
-images a second for the small networks of these labs."""
+"""On a CUDA GPU a step of a small network is some three hundred kernels, many of them done sooner than the
+processor can ask for the next. So a step is recorded once, as a CUDA graph, and replayed."""
 
 from collections.abc import Callable
 
