@@ -255,6 +255,9 @@ def test_ones_own_attributes_are_imported_too(tmp_path):
         annotate.write_csv({}, tmp_path / "set" / "more.csv", annotate.Task({"hat": NO_YES}, flag=""))
     with pytest.raises(ValueError, match="asks for other attributes"):
         annotate.write_csv({}, tmp_path / "set" / "more.csv")
+    (tmp_path / "set" / "attributes.toml").unlink()
+    with pytest.raises(ValueError, match=r"labels\.csv names pictures, but .* a file attributes\.toml"):
+        datasets.import_data("", tmp_path / "set", tmp_path / "data", progress=False)
     (tmp_path / "set" / "attributes.toml").write_text("[attributes]\nbeard = 3\n")
     with pytest.raises(ValueError, match=r"attributes\.toml"):
         datasets.import_data("attributes", tmp_path / "set", tmp_path / "data", progress=False)

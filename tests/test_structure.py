@@ -60,7 +60,7 @@ ALLOWED = {
     "charts.searches": "charts.style",
     "figures": "charts.style charts.sheets charts.curves charts.results charts.searches",
     "formats.together": "faces",
-    "formats.recognising": "formats.reading formats.sources",
+    "formats.recognising": "labels formats.attribute_tables formats.reading formats.sources",
     "datasets": "labels places faces figures synthetic formats.archives formats.attribute_tables "
     "formats.builtin formats.cache formats.checking formats.decoding formats.recognising formats.sources "
     "formats.together",

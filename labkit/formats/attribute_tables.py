@@ -96,6 +96,12 @@ def _columns(first, asked=()) -> list[str]:
     return ["name" if named and word == named[0] else word for word in words]
 
 
+def names_pictures(text) -> bool:
+    """Whether the first line of `text` has a column that is called as a picture's name is."""
+    lines = without_preface(text).splitlines()[:1]
+    return bool(lines) and "name" in _columns(next(csv.reader(lines, delimiter=dialect(lines[0])), []))
+
+
 def parse(text, where, asked=ATTRIBUTES) -> Table:
     """The table in `text`; `where` names it in messages.
 

@@ -2,8 +2,10 @@
 
 import re
 
+from labkit.formats.attribute_tables import names_pictures
 from labkit.formats.reading import Reading, WrongLayout
 from labkit.formats.sources import SOURCES
+from labkit.labels import ATTRIBUTES, TASK
 
 
 def read(name: str, files, progress: bool) -> Reading:
@@ -41,6 +43,9 @@ def hint(name: str, files) -> str:
         return f". It looks like {title}: python -m labkit data import {like[0]} {files.path}"
     if packed:
         return f". It holds {packed[0]}: unpack that, and give the file or folder inside"
+    if table := next(filter(lambda name: names_pictures(files.head(name)), files.ending(".csv", ".tsv")), ""):
+        own = f"attributes of your own are told by a file {TASK} in its folder (data/README.md)"
+        return f". {table} names pictures, but has none of the attributes {', '.join(ATTRIBUTES)}; {own}"
     return ""
 
 
