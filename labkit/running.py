@@ -130,6 +130,8 @@ def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
     if spec.start:
         first, of_first = _first_training(json.dumps(spec.start, sort_keys=True), str(data_dir))
         model.features.load_state_dict(first.features.state_dict())
+        if "features" in spec.config.frozen:  # made for this scale; else `fit` sets another
+            model.mean, model.deviation = first.mean.clone(), first.deviation.clone()
         before = of_first["seconds"]
     start = time.perf_counter()
     history = training.fit(
@@ -382,10 +384,9 @@ def _trained_on(spec: RunSpec, data_dir) -> np.ndarray:
 
 
 def publish(spec: RunSpec, store: Store, path: str | Path, data_dir="data", half=False, **more):
-    """Write the network of a kept row to `path`, with its key and all that `about` says; returns the row.
-    Where the row's weights are not here, it is trained anew and kept anew, so that weights and figures are of
-    one training. `half` as `models.save` takes it; `more` is said of it too, such as `margin` and `shown`,
-    which the camera asks for. Raises ValueError for a row that is not kept."""
+    """Write the network of a kept row to `path`, with its key, all that `about` says, and `more`, such as the
+    `margin` and `shown` that the camera asks for; returns the row, trained and kept anew where its weights
+    are not here. `half` as `models.save` takes it. Raises ValueError for a row that is not kept."""
     result = kept(spec, store, data_dir)
     if result is None:
         raise ValueError(f"{path}: its row is not kept yet; train it first")

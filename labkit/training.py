@@ -135,7 +135,8 @@ def fit(
     config = config or TrainConfig()
     check(config, model, train, validation)
     device = devices.best_device(device)
-    set_scale(model, train, config.scale)
+    if "features" not in config.frozen:  # a trunk that stays as it is was made for the scale that it has
+        set_scale(model, train, config.scale)
     run = _Run.begin(model, train, config, seed, device)
     history, start, ended = History(), time.perf_counter(), False
     with (

@@ -38,7 +38,7 @@ class TrainConfig:
         reduce_by, reduce_after: of "plateau", see there; a factor between 0 and 1, and 1 epoch or more.
         augment: step -> amount, see `labkit.augment`.
         scale: "unit" leaves images in 0..1, "standard" subtracts the mean and divides by the deviation of the
-            training images.
+            training images; a frozen trunk keeps the scale that it has.
         loss: one of `labkit.loop.losses.LOSSES` for all targets of class indices, or target -> one of them.
             "votes" learns from `FaceSet.votes`, soft labels. "softmax_twice" is a common mistake, kept so
             that its price can be measured.
