@@ -32,6 +32,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from labkit.nets.digest import digest
 from labkit.nets.syntax import CHANNELS, blocks, connected, is_layer_syntax, layers, parse_blocks
+from labkit.nets.trunks import TRUNKS, Colour
 from labkit.places import whole_file
 
 __all__ = [
@@ -99,28 +100,6 @@ def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net
 class Unusable(ValueError):
     """A trunk that nobody knows, or weights that are not what was saved."""
 
-
-class Colour(nn.Module):
-    """Grey maps (B, 1, H, W) as three equal channels, for a trunk that was made for colour."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.expand(-1, 3, -1, -1)
-
-
-def _torchvision(name: str):
-    """The convolutions of a network of torchvision, with random weights."""
-
-    def trunk(channels: int) -> nn.Module:
-        from torchvision import models as networks  # two seconds to import
-
-        convolutions = networks.get_model(name, weights=None).features
-        return convolutions if channels == 3 else nn.Sequential(Colour(), convolutions)
-
-    return trunk
-
-
-# name -> a function of the images' channels that makes any module, float (B, C, H, W) -> maps (B, K, h, w)
-TRUNKS = {name: _torchvision(name) for name in ("mobilenet_v2", "mobilenet_v3_small")}
 
 MOBILENET = "64s3 128s3/2 128s3 256s3/2 256s3 512s3/2 512s3 512s3 512s3 512s3 512s3 1024s3/2 1024s3"
 ATTRIBUTES = "16k3 relu bn P d25 32k3 relu bn P d25 32k3 relu bn P d25"

@@ -90,7 +90,10 @@ def test_data_list_tells_how_to_get_what_is_missing(tmp_path):
         (["data", "check", "genki4k"], "GENKI-4K is not imported"),
         (["data", "import", "genki", "x"], "data set 'genki': expected one of"),
         (["data", "import", "genki4k", "nowhere.tar"], "nowhere.tar"),
-        (["evaluate", "nothing", "builtin"], "weights 'nothing': expected a file, or one of emotion, smile"),
+        (
+            ["evaluate", "nothing", "builtin"],
+            "weights 'nothing': expected a file, or one of attributes, emotion, smile",
+        ),
         (["publish", "nothing"], "weights 'nothing': expected one of smile"),
         (["report", "--profile", "fast"], "profile: expected one of quick, full, got 'fast'"),
         (["report", "--only", "smiles"], "lab 'smiles': expected one of"),
