@@ -36,9 +36,11 @@ DEFAULTS = {
     "loss": "cross_entropy",
     "class_weights": {},
     "label_smoothing": 0.0,
+    "l1": {},
     "average": 0.0,
     "watch": "validation_loss",
     "patience": None,
+    "until": {},
     "frozen": [],
     "precision": "float32",
 }
@@ -165,9 +167,11 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
         "loss": "multi_margin",
         "class_weights": {"side": "balanced"},
         "label_smoothing": 0.1,
+        "l1": {"hidden": 1e-4},
         "average": 0.9,
         "watch": "validation_accuracy_side",
         "patience": 2,
+        "until": {"validation_accuracy_side": 0.9},
         "frozen": ("features",),
         "precision": "bfloat16",
     }
