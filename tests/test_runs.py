@@ -184,7 +184,7 @@ def test_everything_that_decides_a_training_is_in_the_key(monkeypatch):
     keys += [spec.key("a") for spec in changed]
     monkeypatch.setattr(runs, "ENGINE", runs.ENGINE + 1)
     keys.append(SPEC.key("a"))
-    assert len(set(keys)) == len(keys) == 34
+    assert len(set(keys)) == len(keys) == 36
     assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in keys)
 
 
