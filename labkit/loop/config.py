@@ -148,17 +148,17 @@ def check(config: TrainConfig, model, train, validation) -> None:
         if kind_of(target, config.loss) == VOTES and target not in train.votes:
             some = ", ".join(train.votes) or "no target"
             raise ValueError(f"loss: 'votes' for {target}, but {train.source} has votes for {some}")
-    for name in config.frozen:
-        if name not in dict(model.named_modules()):
-            choices = ", ".join(name for name, _ in model.named_children())
-            raise ValueError(f"frozen: the network has no module '{name}'; it has {choices}, and theirs")
+    for field_of, named in (("frozen", config.frozen), ("l1", config.l1)):
+        for name in named:
+            if name not in dict(model.named_modules()):
+                choices = ", ".join(name for name, _ in model.named_children())
+                raise ValueError(
+                    f"{field_of}: the network has no module '{name}'; it has {choices}, and theirs"
+                )
     fixed = {id(p) for name in config.frozen for p in model.get_submodule(name).parameters()}
     if all(id(parameter) in fixed for parameter in model.parameters()):
         raise ValueError(f"frozen: nothing is left to train without {', '.join(config.frozen)}")
     for name in config.l1:
-        if name not in dict(model.named_modules()):
-            choices = ", ".join(name for name, _ in model.named_children())
-            raise ValueError(f"l1: the network has no module '{name}'; it has {choices}, and theirs")
         weights = [p for p in model.get_submodule(name).parameters() if p.ndim > 1]
         if not weights or name in config.frozen:
             raise ValueError(f"l1: '{name}' has no weights that are trained")
