@@ -334,10 +334,7 @@ def available(name, data_dir="data") -> bool:
     if name == "builtin":
         return True
     _source(name)
-    folder = place(data_dir) / name
-    if not folder.exists():
-        cache.put_back(folder)
-    return (folder / "about.json").is_file()
+    return cache.is_there(place(data_dir) / name)
 
 
 def _choice(what, value, choices):

@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -112,6 +113,21 @@ def put_back(place):
     for old in place.parent.glob(f".{place.name}-*{OLD}"):
         with suppress(OSError):  # another process was first, or the folder cannot be written to
             return os.rename(old, place)
+
+
+def is_there(place) -> bool:
+    """Whether a data set lies in the folder `place`; looked at again while another process replaces it, since
+    for a moment none is there.
+    """
+    for pause in (0.01, 0.05, 0.1, 0.2, 0.4):
+        if not place.exists():
+            put_back(place)
+        if (place / "about.json").is_file():
+            return True
+        if not place.exists() and not any(place.parent.glob(f".{place.name}-*")):
+            return False
+        time.sleep(pause)
+    return False
 
 
 def has(folder, part) -> bool:
