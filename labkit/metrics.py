@@ -73,8 +73,8 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
         classes: the K class names in order.
 
     Returns:
-        `accuracy, macro_precision, macro_recall, macro_f1, balanced_accuracy, log_loss, calibration_error,
-        n`, `most_frequent` (what always answering the most frequent class would score), `per_class` (class ->
+        `accuracy, macro_precision, macro_recall, macro_f1, weighted_f1` (each class counts as often as it
+        occurs)`, balanced_accuracy, log_loss, calibration_error, n`, `most_frequent` (what always answering the most frequent class would score), `per_class` (class ->
         precision, recall, f1, n) and `confusion` (list of rows); of two classes that both have an image also
         `roc_auc`. Macro figures are means over the classes that have an image; a
         class that is never predicted has precision 0.
@@ -100,6 +100,7 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
         "macro_precision": float(precision[present].mean()),
         "macro_recall": float(recall[present].mean()),
         "macro_f1": float(f1[present].mean()),
+        "weighted_f1": float(f1 @ true / len(labels)),
         "balanced_accuracy": float(recall[present].mean()),
         "log_loss": float(-np.log(np.clip(picked, 1e-15, 1)).mean()),
         "calibration_error": calibration_error(labels, probabilities),

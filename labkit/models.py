@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from labkit.nets import pretrained
 from labkit.nets.digest import digest
 from labkit.nets.syntax import CHANNELS, blocks, connected, is_layer_syntax, layers, parse_blocks
 from labkit.nets.trunks import TRUNKS, Colour
@@ -54,6 +55,7 @@ __all__ = [
     "layers",
     "load",
     "parse_blocks",
+    "pretrained",
     "save",
 ]
 
@@ -95,6 +97,10 @@ class Net:
 
 def _emotion(layers: str, hidden: tuple[int, ...] = (128, 32), **options) -> Net:
     return Net(layers, hidden=hidden, dropout=0.2, **options)
+
+
+def _dense(trunk: str) -> Net:
+    return Net(trunk, hidden=(1024, 1024), hidden_normalise=False, pool=True)
 
 
 class Unusable(ValueError):
@@ -163,9 +169,9 @@ ARCHITECTURES = {
         pool=True,
     ),
     # Howard and others 2017, and behind it the two dense layers of the report on action units.
-    "mobilenet": Net(f"32k3/2 bn relu {MOBILENET}", hidden=(1024, 1024), hidden_normalise=False, pool=True),
-    "mobilenet-v2": Net("mobilenet_v2", dropout=0.2, pool=True),  # Sandler and others 2018
-    "mobilenet-v3-small": Net("mobilenet_v3_small", dropout=0.2, pool=True),  # Howard and others 2019
+    "mobilenet": _dense(f"32k3/2 bn relu {MOBILENET}"),
+    "mobilenet-v2": _dense("mobilenet_v2"),  # Sandler and others 2018
+    "mobilenet-v3-small": _dense("mobilenet_v3_small"),  # Howard and others 2019
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),
 }
 

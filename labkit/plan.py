@@ -18,7 +18,7 @@ from labkit import datasets, running, runs, splits
 from labkit.places import place, shipped
 
 PROFILES = ("quick", "full")
-SETTINGS = ("spec", "profile", "seeds", "grid", "background")  # of a row; all its other values are labels
+SETTINGS = ("spec", "profile", "seeds", "grid", "background", "optional")  # of a row; all its other values are labels
 TABLE = {  # settings of a table; those of `of_profile` may also stand in its `quick` and `full`
     *("lab", "title", "text", "published", "melt", "percent", "figures", "measures", "each_seed"),
     *("each_target", "measured", "compare", "row", "quick", "full", "seeds", "grid", "spec"),
@@ -37,11 +37,14 @@ class Row:
         specs: what makes it, one a seed, and one a fold with folds.
         background: it takes so long that `labkit.workers.background` trains it; until then the table goes
             without.
+        optional: it needs what not everybody has, a data set that is given to those alone who sign for it, or
+            weights of ImageNet; the table goes without where they are not here.
     """
 
     labels: dict
     specs: tuple[runs.RunSpec, ...]
     background: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,9 @@ def read_table(
     _check_labels(id, rows)
 
     def shown(row):
-        return (
-            whole or not row.background or all(running.is_kept(spec, store, data_dir) for spec in row.specs)
-        )
+        here = not row.optional or all(running.can_train(spec, data_dir) for spec in row.specs)
+        at_once = whole or not row.background
+        return (here and at_once) or all(running.is_kept(spec, store, data_dir) for spec in row.specs)
 
     return Table(id, profile, settings, tuple(filter(shown, rows)), folder, store, str(data_dir))
 
@@ -257,7 +260,7 @@ def _rows(id: str, settings: dict, base: dict, profile: str, data: str, data_dir
             except (TypeError, ValueError, KeyError) as error:
                 what = f"missing {error}" if isinstance(error, KeyError) else error
                 raise ValueError(f"table '{id}', row {labels}: {what}") from None
-            yield Row(labels, specs, row.get("background", False))
+            yield Row(labels, specs, row.get("background", False), row.get("optional", False))
 
 
 def _combinations(grid: dict):

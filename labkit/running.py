@@ -6,17 +6,13 @@
 
 import hashlib
 import json
-import platform
-import subprocess
 import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from tqdm.auto import tqdm
@@ -24,6 +20,7 @@ from tqdm.auto import tqdm
 from labkit import augment, datasets, devices, metrics, models, runs, splits, training
 from labkit.faces import joined
 from labkit.runs import RunResult, RunSpec, Store
+from labkit.workers import transfer
 
 
 @lru_cache(maxsize=3)
@@ -50,7 +47,9 @@ def identity_of(spec: RunSpec, data_dir="data") -> str:
         own = hashlib.sha256((own + other).encode()).hexdigest()
     if not spec.start:
         return own
-    return hashlib.sha256((identity_of(RunSpec.from_dict(spec.start), data_dir) + own).encode()).hexdigest()
+    named = isinstance(spec.start, str)
+    first = transfer.identity(spec.start) if named else identity_of(RunSpec.from_dict(spec.start), data_dir)
+    return hashlib.sha256((first + own).encode()).hexdigest()
 
 
 def parts_of(spec: RunSpec, faces) -> dict:
@@ -127,11 +126,11 @@ def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
         every = train.take(np.tile(np.arange(len(train)), 1 + spec.copies))
         train = replace(every, images=np.concatenate([train.images, copies]))
     model, before = new_model(spec, faces), 0.0
-    if spec.start:
+    if isinstance(spec.start, str):
+        transfer.begin(model, spec.start, data_dir)
+    elif spec.start:
         first, of_first = _first_training(json.dumps(spec.start, sort_keys=True), str(data_dir))
-        model.features.load_state_dict(first.features.state_dict())
-        if "features" in spec.config.frozen:  # made for this scale; else `fit` sets another
-            model.mean, model.deviation = first.mean.clone(), first.deviation.clone()
+        transfer.take_trunk(model, first)
         before = of_first["seconds"]
     start = time.perf_counter()
     history = training.fit(
@@ -151,26 +150,6 @@ def _train(spec: RunSpec, faces, data_dir, progress, **of_fit):
         "parameters": models.count_parameters(model, spec.config.frozen),
         "seconds": round(before + seconds, 2),
         "images_per_second": round(len(train) * len(rounded) / seconds, 1),
-    }
-
-
-def provenance() -> dict:
-    """Where and with what a row is made: device, versions, git commit, time (UTC)."""
-    device, threads = devices.best_device(), torch.get_num_threads()
-    names = {
-        "cpu": "CPU (1 thread)" if threads == 1 else f"CPU ({threads} threads)",
-        "mps": f"Apple GPU ({platform.machine()})",
-    }
-    root = Path(__file__).parents[1]
-    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
-    git = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
-    versions |= {"numpy": np.__version__, "opencv": cv2.__version__}
-    return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else names[device.type],
-        "versions": versions,
-        "commit": git.stdout.strip() if git else "",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -194,6 +173,14 @@ def is_kept(spec: RunSpec, store: Store, data_dir="data") -> bool:
         return False
 
 
+def can_train(spec: RunSpec, data_dir="data") -> bool:
+    """Whether its data sets are imported, and the weights that it begins with are here."""
+    names = [spec.data["name"], *(options["name"] for options in spec.also)]
+    if not all(datasets.available(name, data_dir) for name in names):
+        return False
+    return spec.start != transfer.IMAGENET or transfer.has_imagenet(spec.model, data_dir)
+
+
 def train(spec: RunSpec, data_dir="data", progress: bool = True, after_epoch=None, checkpoint=None):
     """Train `spec`, here and now. Keeps nothing, so that a worker elsewhere can do it.
 
@@ -212,7 +199,7 @@ def train(spec: RunSpec, data_dir="data", progress: bool = True, after_epoch=Non
     except Exception as error:  # whatever is wrong with one row stops no other
         fields = {"error": traceback.format_exception_only(error)[-1].strip().split("\n")[0]}
     common = {"key": spec.key(identity), "spec": spec.as_dict(), "engine": runs.ENGINE, "identity": identity}
-    return RunResult(**common, **provenance(), **fields), model
+    return RunResult(**common, **runs.provenance(), **fields), model
 
 
 def run(
@@ -380,6 +367,8 @@ def _trained_on(spec: RunSpec, data_dir) -> np.ndarray:
     """`splits.signatures` of the training images, and of those of its `start`."""
     train = trained_on(spec, parts_of(spec, faces_of(spec, data_dir))["train"], data_dir)
     own = splits.signatures(train.images)
+    if isinstance(spec.start, str):
+        return np.concatenate([transfer.signatures(spec.start), own])
     return np.concatenate([_trained_on(RunSpec.from_dict(spec.start), data_dir), own]) if spec.start else own
 
 

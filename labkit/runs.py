@@ -12,11 +12,18 @@ processes that finish the same row leave one of the two equal results.
 
 import hashlib
 import json
+import platform
+import subprocess
 import warnings
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
-from labkit import models
+import cv2
+import numpy as np
+import torch
+
+from labkit import devices, models
 from labkit.places import whole_file
 from labkit.training import TrainConfig
 
@@ -40,8 +47,9 @@ class RunSpec:
         copies: so many stored copies of each training image are added, see `augment.stored_copies`.
         mirror: what is measured is the mean prediction of an image and its mirror image.
         group: a target of the data; the accuracy of each of its classes is measured too.
-        start: another spec, as a dict, that is trained first: its convolutions are where this network begins
-            (transfer).
+        start: where this network's convolutions begin (transfer): another spec, as a dict, that is trained
+            first; the name of a published network of the same trunk; or "imagenet", see
+            `labkit.nets.pretrained`.
         also: options of `datasets.load` of further sets, all of whose images are trained on too. Where one
             has emotions but no smiles, happy counts as smiling.
         only: target -> the classes that are learnt and measured; images of others count as unlabelled.
@@ -59,7 +67,7 @@ class RunSpec:
     copies: int = 0
     mirror: bool = False
     group: str | None = None
-    start: dict | None = None
+    start: dict | str | None = None
     also: tuple[dict, ...] = ()
     own: int | None = None
     only: dict | None = None
@@ -111,6 +119,26 @@ def _changed(settings) -> dict:
         name: getattr(settings, name)
         for name, default in defaults.items()
         if getattr(settings, name) != default
+    }
+
+
+def provenance() -> dict:
+    """Where and with what a row is made: device, versions, git commit, time (UTC)."""
+    device, threads = devices.best_device(), torch.get_num_threads()
+    names = {
+        "cpu": "CPU (1 thread)" if threads == 1 else f"CPU ({threads} threads)",
+        "mps": f"Apple GPU ({platform.machine()})",
+    }
+    root = Path(__file__).parents[1]
+    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
+    git = subprocess.run(command, capture_output=True, text=True) if (root / ".git").exists() else None
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    versions |= {"numpy": np.__version__, "opencv": cv2.__version__}
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else names[device.type],
+        "versions": versions,
+        "commit": git.stdout.strip() if git else "",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

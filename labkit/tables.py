@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from labkit import metrics, running
+from labkit import metrics, runs
 from labkit.places import harmless, shipped, whole_file
 from labkit.plan import Table
 
@@ -312,7 +312,7 @@ def _text(table: Table) -> str:
 
 def measured_now() -> dict:
     """The same for a table without trainings, which a notebook measured itself just now."""
-    here = running.provenance()
+    here = runs.provenance()
     when = here["time"][:16].replace("T", " ")
     return {
         "rows": 0,

@@ -33,6 +33,7 @@ def test_classification_agrees_with_scikit_learn(seed):
     assert ours["macro_precision"] == pytest.approx(sk.precision_score(true, predicted, **macro))
     assert ours["macro_recall"] == pytest.approx(sk.recall_score(true, predicted, **macro))
     assert ours["macro_f1"] == pytest.approx(sk.f1_score(true, predicted, **macro))
+    assert ours["weighted_f1"] == pytest.approx(sk.f1_score(true, predicted, average="weighted"))
     balanced = (
         sk.confusion_matrix(true, predicted, labels=range(5)).diagonal()[present] / np.bincount(true)[present]
     )

@@ -1,6 +1,7 @@
 """`labkit.models`: the block syntax, and the networks that it builds against the same layers written out by
 hand."""
 
+import hashlib
 import os
 import pickle
 import warnings
@@ -389,9 +390,37 @@ def test_a_trunk_of_torchvision_gives_what_torchvision_gives(name):
     images = random_images(n=4, size=32, channels=1)
     maps = theirs(images.expand(-1, 3, -1, -1))
     torch.testing.assert_close(model.features(images), maps)
+    features = model.hidden(maps.mean((2, 3)))  # two dense layers
+    assert features.shape == (4, 1024)
     torch.testing.assert_close(
-        model(images)["emotion"], F.linear(maps.mean((2, 3)), *model.heads["emotion"].parameters())
+        model(images)["emotion"], F.linear(features, *model.heads["emotion"].parameters())
     )
+
+
+def test_imagenets_weights_are_found_checked_and_put_in(tmp_path, monkeypatch):
+    """With a file of our own in place of torchvision's: what is tested needs no network."""
+    from torchvision import models as networks
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    model = models.build("mobilenet-v3-small", {"emotion": 7}, in_channels=1, size=64).eval()
+    with pytest.raises(FileNotFoundError, match=r"v3_small-047dcff4\.pth: not in .*imagenet"):
+        models.pretrained.put(model, "mobilenet_v3_small", tmp_path)
+    with pytest.raises(ValueError, match="for '64k3': expected one of mobilenet_v2, mobilenet_v3_small"):
+        models.pretrained.put(model, "64k3", tmp_path)
+    theirs = networks.get_model("mobilenet_v3_small", weights=None).eval()
+    (tmp_path / "imagenet").mkdir()
+    file = tmp_path / "imagenet" / "mobilenet_v3_small-047dcff4.pth"
+    torch.save(theirs.state_dict(), file)
+    with pytest.raises(ValueError, match="not torchvision's file, or damaged"):
+        models.pretrained.put(model, "mobilenet_v3_small", tmp_path)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.rename(named := file.with_name(f"mobilenet_v3_small-{digest[:8]}.pth"))
+    monkeypatch.setitem(models.pretrained.FILES, "mobilenet_v3_small", named.name)
+    models.pretrained.put(model, "mobilenet_v3_small", tmp_path)
+    images = random_images(n=3, size=64, channels=1)
+    scaled = ((images - 0.449) / 0.226).expand(-1, 3, -1, -1)
+    torch.testing.assert_close(model.described(images), theirs.features(scaled).mean((2, 3)))
+    assert models.pretrained.fetch("mobilenet_v3_small", tmp_path) == named  # downloads nothing
 
 
 def test_any_module_is_a_trunk(monkeypatch, tmp_path):

@@ -70,7 +70,8 @@ ALLOWED = {
     "nets.digest": "",
     "nets.syntax": "",
     "nets.trunks": "",
-    "models": "nets.digest places nets.syntax nets.trunks",
+    "nets.pretrained": "nets.trunks",
+    "models": "nets.digest nets.pretrained places nets.syntax nets.trunks",
     "metrics": "",
     "devices": "",
     "loop.checkpoint": "places",
@@ -83,9 +84,11 @@ ALLOWED = {
     "loop.config": "augment devices loop.losses loop.rules",
     "training": "augment devices loop.average loop.batches loop.checkpoint loop.config loop.graph "
     "loop.losses loop.prediction loop.rules",
-    "runs": "places models training",
+    "runs": "devices places models training",
     "workers.cluster": "",
-    "running": "augment datasets devices faces metrics models runs splits training workers.cluster",
+    "workers.transfer": "models",
+    "running": "augment datasets devices faces metrics models runs splits training workers.cluster "
+    "workers.transfer",
     "workers.background": "running runs",
     "evaluation": "faces labels datasets metrics models running runs splits training",
     # looking inside, and at oneself
@@ -107,7 +110,7 @@ ALLOWED = {
     "widgets.explorer": "devices explain raster training views widgets.still",
     # reports
     "plan": "datasets places running runs splits",
-    "tables": "places plan metrics running runs",
+    "tables": "places plan metrics runs",
     "html.pages": "places tables",
     "reports": "places plan html.pages figures running",
     "studies.space": "plan runs",
