@@ -108,6 +108,9 @@ class Unusable(ValueError):
 
 
 MOBILENET = "64s3 128s3/2 128s3 256s3/2 256s3 512s3/2 512s3 512s3 512s3 512s3 512s3 1024s3/2 1024s3"
+LONG = (
+    "32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu 256k3 bn relu P"
+)
 ATTRIBUTES = "16k3 relu bn P d25 32k3 relu bn P d25 32k3 relu bn P d25"
 # Emotion: rebuilt from the report's parameter counts, which a test asserts. It describes 5, 6 and 9 in a few
 # words only: these three are ours, found by `docs/find_architectures.py` among natural designs that have
@@ -136,12 +139,7 @@ ARCHITECTURES = {
         dropout=0.2,
         pool=True,
     ),
-    "emotion-long": Net(
-        "32k3 bn relu P 64k3 bn relu 64k3 bn relu P 128k3 bn relu 128k3 bn relu P "
-        "256k3 bn relu 256k3 bn relu P",
-        dropout=0.3,
-        pool=True,
-    ),
+    "emotion-long": Net(LONG, dropout=0.3, pool=True),
     "emotion-fast": Net(
         "32k5 bn relu P 64k3 bn relu P 128k3 bn relu 128k3 bn relu P 256k3 bn relu P", dropout=0.2, pool=True
     ),
@@ -170,6 +168,7 @@ ARCHITECTURES = {
     ),
     # Howard and others 2017, and behind it the two dense layers of the report on action units.
     "mobilenet": _dense(f"32k3/2 bn relu {MOBILENET}"),
+    "emotion-long-dense": _dense(LONG),  # the trunk of the published network `emotion`
     "mobilenet-v2": _dense("mobilenet_v2"),  # Sandler and others 2018
     "mobilenet-v3-small": _dense("mobilenet_v3_small"),  # Howard and others 2019
     "tiny": Net("1x64 1x32 1x16 1x8", width=0.25),

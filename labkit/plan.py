@@ -254,6 +254,8 @@ def _rows(id: str, settings: dict, base: dict, profile: str, data: str, data_dir
             spec = merge(changed, nested(chosen))
             if data:
                 spec |= _with_data(spec, data, data_dir)
+            elif row.get("optional"):
+                spec |= _with_its_targets(spec, spec["data"]["name"], data_dir)
             try:
                 each = [fold for seed in seeds for fold in _folds({**spec, "seed": seed})]
                 specs = tuple(map(runs.RunSpec.from_dict, each))
@@ -287,14 +289,27 @@ def _with_data(spec: dict, data: str, data_dir) -> dict:
     if data == "builtin":
         options["n"] = BUILTIN_IMAGES
     changed = {"data": {"name": data} | options, "group": None}  # which other data may not have,
-    if len(spec["targets"]) > 1 and datasets.available(data, data_dir):
-        there = datasets.targets(data, data_dir)
-        changed["targets"] = [name for name in spec["targets"] if name in there] or spec["targets"]
+    changed |= _with_its_targets(spec, data, data_dir)
     if spec["split"]["kind"] == "by_subject" and not datasets.knows_people(data, data_dir):
         changed["split"] = spec["split"] | {"kind": "random"}
     if spec["split"]["kind"] == "official":  # nor parts of an official split
         changed["split"] = {"kind": "random", "test": 0.2, "validation": 0.2}
     return changed
+
+
+def _with_its_targets(spec: dict, data: str, data_dir) -> dict:
+    """The targets of a spec that `data` has, and the conditions on them under which training ends."""
+    if len(spec["targets"]) < 2 or not datasets.available(data, data_dir):
+        return {}
+    there = datasets.targets(data, data_dir)
+    targets = [name for name in spec["targets"] if name in there] or spec["targets"]
+    config = dict(spec.get("config", {}))
+    for name in set(spec["targets"]) - set(targets):
+        for rule in ("until", "class_weights"):
+            if rule in config:
+                gone = (name, f"validation_accuracy_{name}")
+                config[rule] = {key: value for key, value in config[rule].items() if key not in gone}
+    return {"targets": targets, "config": config}
 
 
 def _folds(spec: dict) -> list[dict]:

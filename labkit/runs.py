@@ -178,6 +178,15 @@ class RunResult:
     layout: str = ""
     error: str | None = None
 
+    def has(self, part: str, target: str | None = None) -> bool:
+        """Whether `value` finds a figure: the part is there, and holds labels of the target."""
+        if part == "run":
+            return True
+        of_part = self.metrics.get(part, {})
+        if target == "mean":
+            return any(of_part.values())
+        return of_part.get(target or self.spec["targets"][0]) is not None
+
     def value(
         self,
         measure: str = "accuracy",

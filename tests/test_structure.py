@@ -45,7 +45,7 @@ ALLOWED = {
     "formats.attribute_tables": "formats.celeba faces labels formats.decoding formats.reading",
     "formats.genki4k": "labels formats.reading",
     "formats.fer2013": "faces labels formats.archives formats.decoding formats.reading",
-    "formats.ckplus": "faces labels formats.archives formats.decoding formats.reading",
+    "formats.ckplus": "faces labels formats.archives formats.decoding formats.fer2013 formats.reading",
     "formats.attributes": "labels formats.celeba formats.archives formats.attribute_tables formats.reading",
     "formats.folders": "faces labels formats.archives formats.decoding formats.reading",
     "formats.sources": "labels formats.genki4k formats.fer2013 formats.ckplus formats.attributes "

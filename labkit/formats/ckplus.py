@@ -2,11 +2,12 @@
 
 import re
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 
 from labkit.faces import UNLABELLED
-from labkit.formats import archives, decoding
+from labkit.formats import archives, decoding, fer2013
 from labkit.formats.reading import Reading, WrongLayout, basenames, exactly, face_of, table_rows
 from labkit.labels import ACTION_UNITS, CK_EMOTIONS, HIGH_LEVEL, HIGH_LEVEL_OF, meant
 
@@ -27,13 +28,14 @@ def read(files, track=iter) -> Reading:
 
     The table lies inside the folder or archive, or beside it. Photographs: one a row of the table, grey, the
     face cropped to 300x300. Or CK+ as its makers give it out, pictures and labels each zipped: the last frame
-    of each sequence that has a label, at the peak of the expression.
+    of each sequence that has a label, at the peak of the expression. Or a table of 48x48 pixels, of which
+    nobody knows the subjects, nor the action units.
 
     Returns:
         A `Reading` with the targets high_level_emotion (negative, positive, surprise) and action_units
         float32 (N, 15), and with subjects (S005, ...). CK+48 also has the target emotion (7 classes, one a
         folder); its action units are those of the row with the same subject and sequence, NaN where the table
-        has none or is missing.
+        has none. Where no action unit is coded at all, there is no such target.
 
     Raises:
         WrongLayout: where no picture is named as CK+ names its frames.
@@ -42,6 +44,8 @@ def read(files, track=iter) -> Reading:
     """
     if any(OFFICIAL.search(name) for name in files.sizes):
         return _ck_official(files.with_archives())
+    if fer2013.recognises(files):
+        return _ck_pixels(fer2013.read(files, track))
     frames = [name for name in files.ending(*decoding.ENDINGS) if FRAME.search(name)]
     # In CK+ a picture's folder is its sequence's number, in CK+48 its emotion.
     small = [name for name in frames if not name.split("/")[-2].isdecimal()]
@@ -144,29 +148,43 @@ def _ck_official(files):
         render=face_of(PIXELS),
         detected=("face",),
         notes=[f"{without} sequences without a label are left out"] if without else [],
-        intensities={"action_units": strengths},
+        intensities={} if uncoded.all() else {"action_units": strengths},
         **_with_emotions(members, emotions, units),
     )
 
 
 def _with_emotions(members, emotions, units) -> dict:
     """The fields of a `Reading` whose frames carry an emotion each, or None, and action units."""
-    codes, groups = [], []
-    for emotion in emotions:
-        group = HIGH_LEVEL_OF.get(emotion)
-        codes.append(CK_EMOTIONS.index(emotion) if emotion in CK_EMOTIONS else UNLABELLED)
-        groups.append(HIGH_LEVEL.index(group) if group else UNLABELLED)
+    codes = [CK_EMOTIONS.index(emotion) if emotion in CK_EMOTIONS else UNLABELLED for emotion in emotions]
+    coded = {} if np.isnan(units).all() else {"action_units": np.array(units, np.float32)}
     return {
         "names": basenames(members),
         "targets": {
             "emotion": np.array(codes, np.int64),
-            "high_level_emotion": np.array(groups, np.int64),
-            "action_units": np.array(units, np.float32),
+            "high_level_emotion": _high_level(emotions),
+            **coded,
         },
-        "classes": {"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL, "action_units": UNITS},
+        "classes": {"emotion": CK_EMOTIONS, "high_level_emotion": HIGH_LEVEL} | dict.fromkeys(coded, UNITS),
         "pictures": np.array(members),
         "subjects": np.array([FRAME.search(member)[1] for member in members]),
     }
+
+
+def _high_level(emotions) -> np.ndarray:
+    """int64 (N,): the class of `HIGH_LEVEL` that each emotion belongs to; unlabelled for neutral and None."""
+    groups = [HIGH_LEVEL_OF.get(emotion) for emotion in emotions]
+    return np.array([HIGH_LEVEL.index(group) if group else UNLABELLED for group in groups], np.int64)
+
+
+def _ck_pixels(reading) -> Reading:
+    names = np.array([*reading.classes["emotion"], None])[reading.targets["emotion"]]  # -1: the last
+    return replace(
+        reading,
+        layout="pixels",
+        targets=reading.targets | {"high_level_emotion": _high_level(names)},
+        classes=reading.classes | {"high_level_emotion": HIGH_LEVEL},
+        split=None,  # it shares people between its parts
+    )
 
 
 def _emotion_of(files, name) -> str | None:

@@ -79,6 +79,8 @@ def _fer_tables(files, tables, others, track):
     usages = {part: usage for usage, part in USAGES.items()}
     names = [f"{usages.get(part, part)}_{i}" for i, part in enumerate(split or ["face"] * len(images))]
     labels = _fer_labels(names, emotions, split)
+    if WITH_CONTEMPT.index("contempt") in emotions:
+        notes.append("code 7, contempt, which FER2013 has not; CK+ in this form can be imported as ckplus")
     left_out = dict.fromkeys(others, f"{tables[0]} has all parts")
     for voted in _tables_of_votes(files):
         try:

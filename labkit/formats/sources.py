@@ -108,6 +108,7 @@ SOURCES = {
             "cohn-kanade-images/S005/001/S005_001_00000011.png ... with data_labels.csv",
             "extended-cohn-kanade-images.zip, Emotion_labels.zip and FACS_labels.zip in one folder",
             "CK+48/anger/S010_004_00000017.png ...",
+            "a table with columns emotion and pixels, such as ckextended.csv",
         ),
         sign=r"/S\d{3}_\d{3}_\d{8}\.png$|(^|/)(Emotion|FACS)_labels\.zip$",
         reader=ckplus.read,
