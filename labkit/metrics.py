@@ -246,3 +246,30 @@ def cohens_kappa(first: np.ndarray, second: np.ndarray, n_classes: int, level: f
     variance = max(float(diagonal.sum() + rest), 0.0) / (len(first) * (1 - chance) ** 2)
     half = float(stats.norm.ppf((1 + level) / 2)) * variance**0.5
     return {"kappa": kappa, "low": max(kappa - half, -1.0), "high": min(kappa + half, 1.0)}
+
+
+def bootstrap(sums: np.ndarray, statistic, samples: int = 1000, level: float = 0.95, seed: int = 0):
+    """Low and high end of the interval of a figure, by drawing people anew, with replacement: pictures of one
+    person are not independent, people are.
+
+    Args:
+        sums: float (P, ...), what each of P people adds to the totals, such as how many of their pictures
+            are right, and how many there are.
+        statistic: totals of every sample, float (samples, ...) -> the figure of every sample,
+            float (samples,) or (samples, K).
+        samples, level, seed: how many samples, the level of confidence, and what they are drawn from.
+
+    Source:
+        Efron 1979; of whole clusters: Field and Welsh 2007.
+
+    Example:
+        >>> right_and_all = np.array([[3, 3], [1, 3], [2, 3], [3, 3]], float)
+        >>> low, high = bootstrap(right_and_all, lambda totals: totals[:, 0] / totals[:, 1])
+        >>> bool(low < 0.75 < high)
+        True
+    """
+    n = len(sums)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), samples)
+    values = statistic(np.tensordot(drawn, sums, 1))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high

@@ -24,7 +24,7 @@ TABLE = {  # settings of a table; those of `of_profile` may also stand in its `q
     *("each_target", "measured", "compare", "row", "quick", "full", "seeds", "grid", "spec"),
 }
 OF_PROFILE = {"seeds", "grid", "spec", "images", "note"}
-WHOLE = ("data", "split", "augment")  # settings that are replaced as a whole
+WHOLE = ("data", "split", "augment", "until")  # settings that are replaced as a whole
 BUILTIN_IMAGES = 4000  # as many as GENKI-4K has, where built-in faces stand in for a data set
 
 

@@ -67,7 +67,8 @@ def trained_on(spec: RunSpec, train, data_dir="data"):
         return _labelled(spec, own)
     others = [_load(json.dumps(options, sort_keys=True), str(data_dir)) for options in spec.also]
     others = [_with_only(spec, faces) for faces in others]
-    return _labelled(spec, joined([own, *others] if len(own) else others, spec.targets))
+    kept_targets = dict.fromkeys((*spec.targets, *filter(None, [spec.oversample])))
+    return _labelled(spec, joined([own, *others] if len(own) else others, list(kept_targets)))
 
 
 def _labelled(spec, faces):

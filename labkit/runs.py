@@ -178,14 +178,15 @@ class RunResult:
     layout: str = ""
     error: str | None = None
 
-    def has(self, part: str, target: str | None = None) -> bool:
-        """Whether `value` finds a figure: the part is there, and holds labels of the target."""
+    def has(self, part: str, target: str | None = None, group: str | None = None) -> bool:
+        """Whether `value` finds a figure: the part is there, and holds labels of the target, in the group."""
         if part == "run":
             return True
         of_part = self.metrics.get(part, {})
         if target == "mean":
             return any(of_part.values())
-        return of_part.get(target or self.spec["targets"][0]) is not None
+        figures = of_part.get(target or self.spec["targets"][0])
+        return figures is not None and (group is None or group in figures.get("by_group", ()))
 
     def value(
         self,

@@ -181,7 +181,7 @@ def _line(labels: dict, results: list, measures: dict, target: str | None = None
     line = dict(labels)
     for name, (part, measure, *of) in measures.items():
         which, group = (*(of or [target]), None)[:2]
-        values = [r.value(measure, which, part, group) for r in done if r.has(part, which)]
+        values = [r.value(measure, which, part, group) for r in done if r.has(part, which, group)]
         mean, deviation = metrics.mean_and_deviation(values) if values else (None, None)
         line |= {f"{name}_ours": mean, f"{name}_sd": deviation, f"{name}_seeds": len(values)}
     line["seconds"] = round(sum(r.seconds for r in done) / len(done), 1) if done else None

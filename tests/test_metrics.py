@@ -164,3 +164,16 @@ def test_interval_is_students():
     assert (low, high) == pytest.approx((3 - 2.776 * np.sqrt(0.5), 3 + 2.776 * np.sqrt(0.5)), abs=1e-3)
     with pytest.raises(ValueError, match="interval: needs two values or more, got one"):
         metrics.interval([0.5])
+
+
+def test_bootstrap_over_people():
+    """Of people with one picture each it is the interval of a share that everybody knows, of people with ten
+    equal pictures each that of the same number of people, not of pictures."""
+    share = lambda totals: totals[:, 0] / totals[:, 1]  # noqa: E731
+    right = np.repeat([1.0, 0.0], [160, 40])
+    one_each = np.stack([right, np.ones(200)], 1)
+    half = 1.96 * np.sqrt(0.8 * 0.2 / 200)
+    assert metrics.bootstrap(one_each, share) == pytest.approx((0.8 - half, 0.8 + half), abs=0.01)
+    assert metrics.bootstrap(10 * one_each, share) == metrics.bootstrap(one_each, share)
+    low, high = metrics.bootstrap(np.stack([one_each, one_each], 1), lambda totals: totals[..., 0])
+    assert low.shape == high.shape == (2,)

@@ -156,6 +156,25 @@ def differences(
     return figure
 
 
+def intervals(values: dict[str, tuple], xlabel: str, faint=()) -> Figure:
+    """One line a name: a figure with its interval.
+
+    Args:
+        values: name -> (figure, low, high).
+        xlabel: label of the x axis.
+        faint: names that are drawn in grey, since too little stands behind them.
+    """
+    figure, axes = axes_of(6.5, 0.27 * len(values) + 1.2)
+    ax = axes[0, 0]
+    labels = {BLUE: "with 95 % interval", "0.65": "too rare to judge"}
+    for i, (name, (value, low, high)) in enumerate(values.items()):
+        colour = "0.65" if name in faint else BLUE
+        ax.plot([low, high], [i, i], color=colour, linewidth=2)
+        ax.plot(value, i, "s" if name in faint else "o", color=colour, label=labels.pop(colour, None))
+    _rows_downwards(ax, list(values), xlabel)
+    return figure
+
+
 def against_seconds(
     runs: dict[str, list[list[dict]]], key: str, ylabel: str, marks: dict[str, tuple]
 ) -> Figure:
