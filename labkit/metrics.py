@@ -73,11 +73,11 @@ def classification(labels: np.ndarray, probabilities: np.ndarray, classes) -> di
         classes: the K class names in order.
 
     Returns:
-        `accuracy, macro_precision, macro_recall, macro_f1, weighted_f1` (each class counts as often as it
-        occurs)`, balanced_accuracy, log_loss, calibration_error, n`, `most_frequent` (what always answering the most frequent class would score), `per_class` (class ->
-        precision, recall, f1, n) and `confusion` (list of rows); of two classes that both have an image also
-        `roc_auc`. Macro figures are means over the classes that have an image; a
-        class that is never predicted has precision 0.
+        `accuracy, macro_precision, macro_recall, macro_f1, weighted_f1, balanced_accuracy, log_loss,
+        calibration_error, n`, `most_frequent` (what always answering the most frequent class would score),
+        `per_class` (class -> precision, recall, f1, n) and `confusion` (list of rows); of two classes that
+        both have an image also `roc_auc`. Macro figures are means over the classes that have an image, in
+        the weighted one each counts as often as it occurs; a class that is never predicted has precision 0.
 
     Raises:
         ValueError: where no image is labelled.

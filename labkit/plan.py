@@ -18,7 +18,14 @@ from labkit import datasets, running, runs, splits
 from labkit.places import place, shipped
 
 PROFILES = ("quick", "full")
-SETTINGS = ("spec", "profile", "seeds", "grid", "background", "optional")  # of a row; all its other values are labels
+SETTINGS = (
+    "spec",
+    "profile",
+    "seeds",
+    "grid",
+    "background",
+    "optional",
+)  # of a row; all its other values are labels
 TABLE = {  # settings of a table; those of `of_profile` may also stand in its `quick` and `full`
     *("lab", "title", "text", "published", "melt", "percent", "figures", "measures", "each_seed"),
     *("each_target", "measured", "compare", "row", "quick", "full", "seeds", "grid", "spec"),
@@ -139,7 +146,8 @@ def read_table(
     if not settings.get("measured"):
         base = merge(plan["lab"][settings["lab"]].get("spec", {}), settings.get("spec", {}))
         for row in _rows(id, settings, base, profile, data, data_dir):
-            if row not in rows:  # with other data than its own, whole photographs and face crops are the same
+            same = (other for other in rows if (other.labels, other.specs) == (row.labels, row.specs))
+            if not any(same):  # with other data than its own, whole photographs and face crops are the same
                 rows.append(row)
     _check_labels(id, rows)
 

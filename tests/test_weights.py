@@ -8,7 +8,7 @@ from labkit import datasets, evaluation, models, plan, runs
 
 REPORTS = models.WEIGHTS.parents[1] / "reports"
 NAMES = sorted(path.stem for path in models.WEIGHTS.glob("*.pt"))
-BYTES = {"smile": 2e6, "emotion": 3e6, "attributes": 2e6}
+BYTES = {"smile": 2e6, "emotion": 3e6, "attributes": 2e6, "action_units": 2e6}
 
 
 def test_all_that_the_plan_names_are_there():
@@ -30,7 +30,8 @@ def test_the_card_states_the_figures_of_the_rows(name):
     settings = plan.read_plan(REPORTS)["weights"][name]
     table = plan.read_table(settings["table"], "full", reports_dir=REPORTS, whole=True)
     store = table.store
-    for row in table.rows[settings["row"] :]:  # its own, and the cross-validation after it
+    rows = [row for row in table.rows[settings["row"] :] if not row.optional]
+    for row in rows:  # its own, and the cross-validation after it
         accuracies = [store.find(spec).value(part=settings.get("part", "test")) for spec in row.specs]
         assert f"{np.mean(accuracies):.4f}" in card
     for heading in ("## Data", "## Measured", "## Not for"):

@@ -59,7 +59,10 @@ def small_multiples(
         ax.set_visible(False)
     for ax, (name, lines) in zip(axes.flat, panels.items()):
         for i, (label, values) in enumerate(lines.items()):
-            ax.plot(range(1, len(values) + 1), values, line_of(i), color=colour_of(i), label=label)
+            mark = "o" if len(values) == 1 else None  # a line of one epoch is no line
+            ax.plot(
+                range(1, len(values) + 1), values, line_of(i), color=colour_of(i), marker=mark, label=label
+            )
         ax.set_title(name, fontsize=8)
         ax.tick_params(labelsize=7)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from labkit.charts.style import BLACK, BLUE, KINDS, RED, SKY, axes_of, colour_of, legend_beside, line_of
 
@@ -129,6 +130,7 @@ def _rows_downwards(ax, rows: list[str], xlabel: str) -> None:
     """Names of the rows on the y axis, the first at the top, and the legend."""
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
+    ax.xaxis.set_major_locator(MaxNLocator(7))  # long decimals would run into each other
     legend_beside(ax)
 
 
