@@ -215,7 +215,8 @@ def interval(values, level: float = 0.95, overlap: float = 0.0) -> tuple[float, 
     mean, deviation = mean_and_deviation(values)
     if deviation is None:
         raise ValueError("interval: needs two values or more, got one; run more seeds")
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * deviation / np.sqrt(len(values))
+    shrinks = np.sqrt(1 / len(values) + overlap)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * deviation * shrinks
     return mean - float(half), mean + float(half)
 
 

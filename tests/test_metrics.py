@@ -164,3 +164,11 @@ def test_interval_is_students():
     assert (low, high) == pytest.approx((3 - 2.776 * np.sqrt(0.5), 3 + 2.776 * np.sqrt(0.5)), abs=1e-3)
     with pytest.raises(ValueError, match="interval: needs two values or more, got one"):
         metrics.interval([0.5])
+
+
+def test_interval_of_splits_that_overlap_is_wider():
+    """Five 80:20 splits of the same images: by the root of (1/5 + 1/4) / (1/5), which is 1.5."""
+    values = [0.58, 0.6075, 0.60875, 0.5575, 0.59375]
+    (low, high), (lower, higher) = metrics.interval(values), metrics.interval(values, overlap=0.25)
+    assert higher - lower == pytest.approx(1.5 * (high - low))
+    assert (lower + higher) / 2 == pytest.approx((low + high) / 2)
