@@ -12,14 +12,15 @@ def moving_kernel(image: np.ndarray, kernel: np.ndarray, shares=(0.0, 0.35, 0.7,
 
     Args:
         image: float (H, W), 0 to 1; it gets a margin of zeros of half a kernel.
-        kernel: float (k, k), k odd; its numbers are written into the square that moves.
+        kernel: float (k, k), k odd, 3 or more; its numbers are written into the square that moves.
         shares: of the way from the upper left to the lower right place, each 0 to 1.
     """
     k, (height, width) = len(kernel), image.shape
     padded = np.pad(image, k // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k))
     full = (windows * kernel).sum((2, 3))
-    largest = max(float(np.abs(full).max()), 1e-9)
+    inside = full[k // 2 : -(k // 2), k // 2 : -(k // 2)]  # the edge of the zeros would outshine the rest
+    largest = max(float(np.abs(inside).max()), 1e-9)
     figure, axes = axes_of(2.5 * len(shares), 5.3, 2, len(shares))
     for share, above, below in zip(shares, *axes):
         last = round(share * (height * width - 1))
