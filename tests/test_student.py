@@ -178,7 +178,8 @@ def test_a_filled_copy_is_the_notebook_again(name):
 
 @pytest.fixture
 def lab(tmp_path):
-    """A folder `reports` with the plan, and parameters of a notebook that use it."""
+    """A folder `reports` with the plan, and parameters of a notebook that use it; drawn faces are kept."""
+    (tmp_path / "no data").mkdir()
     folder = tmp_path / "reports"
     folder.mkdir()
     shutil.copy(ROOT / "reports" / "plan.toml", folder)
