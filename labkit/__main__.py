@@ -13,6 +13,7 @@ import typer
 
 from labkit.commands.common import DATA_DIR, REPORTS_DIR, AsJson, DataDir, command, say, show
 from labkit.commands.data import data_app
+from labkit.commands.student import student
 
 app = typer.Typer(
     help="Face Lab: data, reports, measurements.",
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+command(app)(student)
 
 
 @command(app)

@@ -1,6 +1,7 @@
 """Every figure of the lab: a function takes plain values and returns a Matplotlib `Figure`; none shows it."""
 
 from labkit.charts.curves import curves, histories, layers, lines, small_multiples, timeline
+from labkit.charts.lessons import graph, moving_kernel
 from labkit.charts.results import (
     against_seconds,
     bars,
@@ -62,11 +63,13 @@ __all__ = [
     "faces",
     "filters",
     "front",
+    "graph",
     "histograms_over_time",
     "histories",
     "intervals",
     "layers",
     "lines",
+    "moving_kernel",
     "nearest",
     "parallel_coordinates",
     "reliability",

@@ -194,22 +194,29 @@ def mean_and_deviation(values) -> tuple[float, float | None]:
     return float(values.mean()), deviation
 
 
-def interval(values, level: float = 0.95) -> tuple[float, float]:
+def interval(values, level: float = 0.95, overlap: float = 0.0) -> tuple[float, float]:
     """Low and high end of Student's confidence interval of the mean.
 
     Args:
-        values: independent, such as one difference a seed; two or more.
+        values: two or more: independent ones, such as one difference a seed on one split, or one of each
+            random split of the same images.
         level: of confidence, 0 to 1.
+        overlap: of random splits, which share training images, the size of the test part divided by that of
+            the training part; 0 = independent.
 
     Raises:
         ValueError: for fewer than two values: one has no spread.
+
+    Source:
+        The correction for splits that overlap: Nadeau and Bengio 2003.
     """
     from scipy import stats
 
     mean, deviation = mean_and_deviation(values)
     if deviation is None:
         raise ValueError("interval: needs two values or more, got one; run more seeds")
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * deviation / np.sqrt(len(values))
+    shrinks = np.sqrt(1 / len(values) + overlap)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * deviation * shrinks
     return mean - float(half), mean + float(half)
 
 

@@ -34,7 +34,8 @@ def test_help_names_every_command():
     done = labkit("--help")
     assert done.returncode == 0
     assert all(
-        name in done.stdout for name in ("doctor", "data", "report", "evaluate", "publish", "bench", "webcam")
+        name in done.stdout
+        for name in ("doctor", "data", "report", "evaluate", "publish", "bench", "webcam", "student")
     )
 
 

@@ -177,3 +177,11 @@ def test_bootstrap_over_people():
     assert metrics.bootstrap(10 * one_each, share) == metrics.bootstrap(one_each, share)
     low, high = metrics.bootstrap(np.stack([one_each, one_each], 1), lambda totals: totals[..., 0])
     assert low.shape == high.shape == (2,)
+
+
+def test_interval_of_splits_that_overlap_is_wider():
+    """Five 80:20 splits of the same images: by the root of (1/5 + 1/4) / (1/5), which is 1.5."""
+    values = [0.58, 0.6075, 0.60875, 0.5575, 0.59375]
+    (low, high), (lower, higher) = metrics.interval(values), metrics.interval(values, overlap=0.25)
+    assert higher - lower == pytest.approx(1.5 * (high - low))
+    assert (lower + higher) / 2 == pytest.approx((low + high) / 2)

@@ -246,3 +246,12 @@ def test_a_widget_is_shown_as_its_picture(tmp_path):
         and 'width="300"' in page
     )
     assert "<script" not in page and "Box()" not in page
+
+
+def test_what_a_cell_says_of_its_figure_is_read_out(tmp_path):
+    said = {"image/png": {"alt": "Two curves that cross"}}
+    output = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="}, metadata=said)
+    cells = [nbformat.v4.new_code_cell("display(figure, metadata=...)", outputs=[output])]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    pages.write_notebook(tmp_path / "n.ipynb", tmp_path / "n.html", "quick")
+    assert 'alt="Two curves that cross"' in (tmp_path / "n.html").read_text(encoding="utf-8")

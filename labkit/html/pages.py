@@ -250,9 +250,10 @@ def _prepare_cells(notebook, section: str) -> None:
         if cell.cell_type == "markdown":
             section = (re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE) or [section])[-1]
             cell.source = formulas_to_mathml(cell.source)
-        # For those who hear the page: at least where the figure belongs.
+        # For those who hear the page: what the cell says of its figure, or at least where it belongs.
         for output in cell.get("outputs", []):
-            output.get("metadata", {}).setdefault("image/png", {})["alt"] = f"Figure of section {section}"
+            picture = output.get("metadata", {}).setdefault("image/png", {})
+            picture.setdefault("alt", f"Figure of section {section}")
         cell.pop("outputs_hidden", None)
 
 

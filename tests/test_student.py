@@ -1,0 +1,270 @@
+"""Exercises and students' copies.
+
+Each check fails on the empty cell and on wrong answers, in words, and passes on the solution; no copy gives a
+solution away; a copy that is filled in runs from its own folder.
+"""
+
+import ast
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from typer.testing import CliRunner
+
+from labkit import reports
+from labkit.__main__ import app
+from labkit.commands import student
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = {
+    path.stem: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
+EXERCISES = {
+    exercise.id: (name, exercise)
+    for name, source in SOURCES.items()
+    for exercise in student.exercises(source)
+}
+WRONG = {}  # grade_id -> [{"code": ..., "says": ...}]
+for _path in sorted((ROOT / "tests" / "wrong_answers").glob("*.toml")):
+    WRONG |= tomllib.loads(_path.read_text(encoding="utf-8"))
+ANSWERS = [(id, i) for id in WRONG for i in range(len(WRONG[id]))]
+
+
+def is_imports(source: str) -> bool:
+    statements = ast.parse(re.sub(r"^%.*$", "", source, flags=re.MULTILINE)).body
+    return bool(statements) and all(isinstance(one, ast.Import | ast.ImportFrom) for one in statements)
+
+
+def given(name: str) -> dict:
+    """The names that an exercise may use: those of the notebook's imports and parameters."""
+    names = {}
+    for cell in SOURCES[name].cells:
+        source = re.sub(r"^%.*$", "", cell.source, flags=re.MULTILINE)
+        if cell.cell_type == "code" and ("parameters" in cell.metadata.get("tags", []) or is_imports(source)):
+            exec(source, names)
+    return names
+
+
+def check(id: str, lines: str) -> None:
+    """Fill the lines into an exercise, and run it and its check with nothing else of the notebook."""
+    name, exercise = EXERCISES[id]
+    names = given(name)
+    exec(student.filled(exercise.source, lines), names)
+    exec(exercise.check, names)
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_the_solution_passes(id, capsys):
+    check(id, student.solution(EXERCISES[id][1].source))
+    assert capsys.readouterr().out.startswith("Right")
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_the_empty_cell_fails_and_says_why(id):
+    """In the check, not in the cell itself: so an exercise asks for the inside of a function."""
+    with pytest.raises(NotImplementedError, match="Exercise: your lines here"):
+        check(id, student.BLANK)
+    name, exercise = EXERCISES[id]
+    exec(student.filled(exercise.source), given(name))
+
+
+@pytest.mark.parametrize(("id", "i"), ANSWERS, ids=[f"{id}-{i}" for id, i in ANSWERS])
+def test_a_wrong_answer_is_told_what_is_wrong(id, i):
+    with pytest.raises(AssertionError) as failure:
+        check(id, WRONG[id][i]["code"])
+    assert WRONG[id][i]["says"] in str(failure.value)
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_every_exercise_has_wrong_answers(id):
+    assert len(WRONG.get(id, [])) >= 2, f"tests/wrong_answers/{id[:2]}.toml: give two or more for [[{id}]]"
+
+
+def test_every_wrong_answer_belongs_to_an_exercise():
+    assert set(WRONG) <= set(EXERCISES)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_exercises_have_their_form(name):
+    cells = SOURCES[name].cells
+    here = student.exercises(SOURCES[name])
+    assert len(here) in (0, 3, 4, 5), "three to five exercises a notebook"
+    marked = [i for i, cell in enumerate(cells) if student.role(cell) == "solution"]
+    for number, (i, exercise) in enumerate(zip(marked, here), 1):
+        assert re.fullmatch(rf"{name[:2]}-[a-z0-9-]+", exercise.id)
+        text, answer, checked = cells[i - 1 : i + 2]
+        assert text.source.startswith(f"**Exercise {number}. ")
+        hints = re.findall("<details><summary>(.*?)</summary>", text.source)
+        assert hints == ["Hint", "Second hint"]
+        assert answer.metadata.nbgrader == marks(exercise.id, solution=True)
+        points = checked.metadata.nbgrader.points
+        assert points > 0
+        assert checked.metadata.nbgrader == marks(f"{exercise.id}-check", grade=True, locked=True) | {
+            "points": points
+        }
+
+
+def marks(id: str, grade=False, solution=False, locked=False) -> dict:
+    """What nbgrader wants to know of a cell."""
+    kind = {"grade": grade, "solution": solution, "locked": locked, "task": False}
+    return kind | {"grade_id": id, "schema_version": 3}
+
+
+def stored(source: str) -> set[str]:
+    """The names that a cell gives a value at its top level."""
+    names = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names[node.name] = True
+        else:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                    names[inner.id] = True
+    return set(names)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_lesson_needs_no_answer(name):
+    """Nor is a name of the lesson taken by an exercise or a check."""
+    taken = set()
+    for exercise in student.exercises(SOURCES[name]):
+        taken |= stored(exercise.source) | stored(exercise.check)
+    for cell in SOURCES[name].cells:
+        if cell.cell_type == "code" and not student.role(cell):
+            tree = ast.parse(re.sub(r"^%.*$", "", cell.source, flags=re.MULTILINE))
+            used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            assert not used & taken, f"a cell of the lesson uses {', '.join(sorted(used & taken))}"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_students_copy_holds_a_solution(name):
+    made = student.students_copy(SOURCES[name])
+    text = "\n".join(cell.source for cell in made.cells)
+    assert "SOLUTION" not in text and "<summary>Answer" not in text
+    lesson = "\n".join(re.sub(r"\s+", " ", cell.source) for cell in made.cells)
+    for exercise in student.exercises(SOURCES[name]):
+        assert re.sub(r"\s+", " ", student.solution(exercise.source)).strip() not in lesson, exercise.id
+    assert text.count("Exercise: your lines here") == len(student.exercises(SOURCES[name]))
+    questions = [sum(cell.source.count("**Question") for cell in nb.cells) for nb in (made, SOURCES[name])]
+    assert questions[0] == questions[1]
+    nbformat.validate(made)
+
+
+def fill(copy, source) -> None:
+    """Put the solutions of the source into the blanks of a students' copy, as a student would type them."""
+    lines = {exercise.id: student.solution(exercise.source) for exercise in student.exercises(source)}
+    for cell in copy.cells:
+        if student.role(cell) == "solution":
+            blank = re.compile(r"^( *)# YOUR CODE HERE\n *raise NotImplementedError.*$", re.MULTILINE)
+            indent, code = blank.search(cell.source)[1], lines[cell.metadata.nbgrader.grade_id]
+            typed = "\n".join(indent + line if line else "" for line in code.rstrip().splitlines())
+            cell.source = blank.sub(lambda _, typed=typed: typed, cell.source)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_filled_copy_is_the_notebook_again(name):
+    made = student.students_copy(SOURCES[name])
+    fill(made, SOURCES[name])
+    code = [cell.source for cell in made.cells if cell.cell_type == "code"]
+    marks = re.compile(r"^ *### (BEGIN|END) SOLUTION\n?", re.MULTILINE)
+    assert code == [
+        marks.sub("", cell.source).rstrip("\n") for cell in SOURCES[name].cells if cell.cell_type == "code"
+    ]
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A folder `reports` with the plan, and parameters of a notebook that use it; drawn faces are kept."""
+    (tmp_path / "no data").mkdir()
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    shutil.copy(ROOT / "reports" / "plan.toml", folder)
+    shutil.copytree(ROOT / "reports" / "published", folder / "published")
+    return {"data_dir": str(tmp_path / "no data"), "reports_dir": str(folder)}
+
+
+@pytest.mark.slow
+def test_a_filled_copy_runs_from_its_own_folder(lab, tmp_path):
+    """And so does the empty one: what an exercise raises stops nothing below it."""
+    name = "02_base_model"
+    student.write_copies(tmp_path / "mine")
+    path = tmp_path / "mine" / f"{name}.ipynb"
+    empty = nbformat.read(path, as_version=4)
+    said = {}
+    for state in ("filled", "empty"):
+        if state == "filled":
+            made = nbformat.read(path, as_version=4)
+            fill(made, SOURCES[name])
+            nbformat.write(made, path)
+        else:
+            nbformat.write(empty, path)
+        reports.run_notebook(path, tmp_path / f"{state}.ipynb", lab)
+        ran = nbformat.read(tmp_path / f"{state}.ipynb", as_version=4)
+        outputs = [output for cell in ran.cells for output in cell.get("outputs", [])]
+        said[state] = [output["ename"] for output in outputs if output.output_type == "error"]
+        assert all(cell.execution_count for cell in ran.cells if cell.cell_type == "code")
+    n = len(student.exercises(SOURCES[name]))
+    assert said == {"filled": [], "empty": ["NotImplementedError"] * n}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["student", *map(str, arguments)])
+
+
+def test_the_command_writes_every_notebook(tmp_path):
+    done = run(tmp_path / "class", "--json")
+    assert done.exit_code == 0
+    told = json.loads(done.stdout)
+    assert told["notebooks"] == [f"{name}.ipynb" for name in SOURCES] and told["solutions"] is False
+    assert sorted(path.name for path in (tmp_path / "class").iterdir()) == told["notebooks"]
+
+
+def test_with_solutions_the_copies_are_the_source(tmp_path):
+    assert run(tmp_path / "teacher", "--solutions").exit_code == 0
+    for name, source in SOURCES.items():
+        assert nbformat.read(tmp_path / "teacher" / f"{name}.ipynb", as_version=4) == source
+
+
+def test_work_that_is_there_is_never_overwritten(tmp_path):
+    work = tmp_path / "02_base_model.ipynb"
+    work.write_text("my work")
+    done = run(tmp_path)
+    assert isinstance(done.exception, FileExistsError) and str(work) in str(done.exception)
+    assert "\n" not in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == [work.name] and work.read_text() == "my work"
+
+
+def test_copies_are_all_written_or_none(tmp_path, monkeypatch):
+    whole_file = student.whole_file
+
+    def full_disk(path):
+        if path.name.startswith("02"):
+            raise OSError(28, f"{path} cannot be written: No space left on device")
+        return whole_file(path)
+
+    monkeypatch.setattr(student, "whole_file", full_disk)
+    assert isinstance(run(tmp_path / "class").exception, OSError)
+    assert list((tmp_path / "class").iterdir()) == []
+
+
+def test_a_folder_called_notebooks_would_hide_the_data(tmp_path):
+    done = run(tmp_path / "notebooks")
+    assert isinstance(done.exception, ValueError) and "give another name" in str(done.exception)
+    assert not (tmp_path / "notebooks").exists()
+
+
+def test_an_exercise_without_marks_or_check_is_named():
+    source = nbformat.from_dict(SOURCES["02_base_model"].copy())
+    cells = [cell.copy() for cell in source.cells]
+    first = next(i for i, cell in enumerate(cells) if student.role(cell) == "solution")
+    source.cells = cells[: first + 1] + cells[first + 2 :]
+    with pytest.raises(ValueError, match="02-convolution: expected its check, 02-convolution-check"):
+        student.exercises(source)
+    cells[first].source = "pass"
+    source.cells = cells
+    with pytest.raises(ValueError, match="02-convolution: expected one solution, between"):
+        student.exercises(source)
