@@ -401,6 +401,8 @@ def test_imagenets_weights_are_found_checked_and_put_in(tmp_path, monkeypatch):
     """With a file of our own in place of torchvision's: what is tested needs no network."""
     from torchvision import models as networks
 
+    for trunk, name in models.pretrained.FILES.items():
+        assert networks.get_model_weights(trunk)["IMAGENET1K_V1"].url.endswith(f"/{name}")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     model = models.build("mobilenet-v3-small", {"emotion": 7}, in_channels=1, size=64).eval()
     with pytest.raises(FileNotFoundError, match=r"v3_small-047dcff4\.pth: not in .*imagenet"):

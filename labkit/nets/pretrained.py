@@ -37,7 +37,10 @@ def fetch(trunk: str, data_dir: str | Path = "data") -> Path:
     """
     if file := file_of(trunk, data_dir):
         return file
-    address, folder = f"https://download.pytorch.org/models/{FILES[trunk]}", Path(data_dir) / "imagenet"
+    from torchvision import models as networks  # two seconds to import
+
+    address = networks.get_model_weights(trunk)["IMAGENET1K_V1"].url
+    folder = Path(data_dir) / "imagenet"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(address, str(folder / FILES[trunk]), _beginning(trunk), progress=False)
