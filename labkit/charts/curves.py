@@ -5,7 +5,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.charts.style import BLACK, RED, axes_of, colour_of, legend_beside, line_of
+from labkit.charts.style import BLACK, KINDS, RED, axes_of, colour_of, legend_beside, line_of
 
 MOST_LINES = 8  # more faces than colours are strips in place of lines
 MOST_COLUMNS = 600
@@ -93,7 +93,13 @@ def curves(
     for i, (name, points) in enumerate(lines.items()):
         x, mean, deviations = zip(*sorted(points))
         spread = [deviation or 0 for deviation in deviations]
-        style = {"fmt": line_of(i), "color": colour_of(i), "marker": "o", "markersize": 4, "capsize": 3}
+        style = {
+            "fmt": line_of(i),
+            "color": KINDS[i % len(KINDS)],  # red and black are for what was published
+            "marker": "o",
+            "markersize": 4,
+            "capsize": 3,
+        }
         ax.errorbar(x, mean, spread, label=name, **style)
     for i, (name, points) in enumerate(published.items()):
         x, value = zip(*sorted(points))
