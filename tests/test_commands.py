@@ -93,7 +93,7 @@ def test_data_list_tells_how_to_get_what_is_missing(tmp_path):
         (["data", "import", "genki4k", "nowhere.tar"], "nowhere.tar"),
         (
             ["evaluate", "nothing", "builtin"],
-            "weights 'nothing': expected a file, or one of attributes, emotion, smile",
+            "weights 'nothing': expected a file, or one of action_units, attributes, emotion, smile",
         ),
         (["publish", "nothing"], "weights 'nothing': expected one of smile"),
         (["report", "--profile", "fast"], "profile: expected one of quick, full, got 'fast'"),
