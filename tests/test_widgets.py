@@ -247,13 +247,14 @@ def test_an_error_in_slow_work_is_shown(open_explorer, monkeypatch):
 
 def test_kept_networks_lists_the_published_ones_and_those_of_a_store(tmp_path, networks):
     store = runs.Store(tmp_path / "rows", tmp_path / "runs")
-    assert evaluation.kept_networks(store) == {name: name for name in ("attributes", "emotion", "smile")}
+    published = ("action_units", "attributes", "emotion", "smile")
+    assert evaluation.kept_networks(store) == {name: name for name in published}
     data, split = {"name": "builtin", "n": 40, "size": 64}, {"kind": "random", "test": 0.5}
     spec = runs.RunSpec(data, split, "tiny", ("smile",), TrainConfig(epochs=1))
     result, _ = running.run(spec, store, progress=False)
     choices = evaluation.kept_networks(store)
     label = f"tiny, builtin, seed 0 ({result.key[:8]})"
-    assert list(choices) == ["attributes", "emotion", "smile", label]
+    assert list(choices) == [*published, label]
     network, about = evaluation.load_network(choices[label])
     assert about["classes"] == {"smile": ["not smiling", "smiling"]} and "smile" in network.heads
     (store.rows / f"{result.key}.json").unlink()
