@@ -268,3 +268,12 @@ def test_an_exercise_without_marks_or_check_is_named():
     source.cells = cells
     with pytest.raises(ValueError, match="02-convolution: expected one solution, between"):
         student.exercises(source)
+
+
+def test_the_teachers_table_says_what_the_notebooks_hold():
+    text = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"\| `(\d\d_\w+)` \| (\d+ \| \d+) \|", text))
+    for name, notebook in SOURCES.items():
+        minutes = re.search(r"your work \| about (\d+) minutes", notebook.cells[0].source)[1]
+        points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in notebook.cells)
+        assert rows[name] == f"{minutes} | {points}"
