@@ -242,7 +242,7 @@ def test_a_training_that_fails_is_a_trial_too(reports, monkeypatch):
 def _failed(spec):
     identity = search.running.identity_of(spec)
     common = {"key": spec.key(identity), "spec": spec.as_dict(), "engine": runs.ENGINE, "identity": identity}
-    return common | search.running.provenance() | {"error": "FloatingPointError: no"}
+    return common | runs.provenance() | {"error": "FloatingPointError: no"}
 
 
 @pytest.mark.parametrize(
