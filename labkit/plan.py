@@ -18,14 +18,8 @@ from labkit import datasets, running, runs, splits
 from labkit.places import place, shipped
 
 PROFILES = ("quick", "full")
-SETTINGS = (
-    "spec",
-    "profile",
-    "seeds",
-    "grid",
-    "background",
-    "optional",
-)  # of a row; all its other values are labels
+# Of a row; all its other values are labels.
+SETTINGS = ("spec", "profile", "seeds", "grid", "background", "optional")
 TABLE = {  # settings of a table; those of `of_profile` may also stand in its `quick` and `full`
     *("lab", "title", "text", "published", "melt", "percent", "figures", "measures", "each_seed"),
     *("each_target", "measured", "compare", "row", "quick", "full", "seeds", "grid", "spec"),

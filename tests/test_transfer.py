@@ -45,7 +45,8 @@ def test_the_key_follows_the_weights_that_it_begins_with(monkeypatch, tmp_path):
     "changes, message",
     [
         ({"start": "smile"}, "start: its trunk is '1x64"),
-        ({"start": "laughter"}, "weights 'laughter': expected a file, or one of"),
+        ({"start": "attributes", "model": "attributes-small"}, "3 channels', that of the model '24k3"),
+        ({"start": "laughter"}, "start: 'laughter', expected imagenet or one of action_units, attributes"),
         ({"start": "imagenet"}, "weights of ImageNet for '32k3"),
         ({"start": "imagenet", "model": "mobilenet-v2"}, "mobilenet_v2-b0353104.pth: not in"),
     ],

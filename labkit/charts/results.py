@@ -147,15 +147,20 @@ def differences(
     """
     figure, axes = axes_of(7.5, 0.4 * len(rows) + 1.2)
     ax = axes[0, 0]
-    for i, (mean, low, high) in enumerate(rows.values()):
-        ax.plot([low, high], [i, i], color=BLUE, linewidth=2)
-        ax.plot(mean, i, "o", color=BLUE, label="ours, 95 % interval" if i == 0 else None)
+    for i, values in enumerate(rows.values()):
+        _interval(ax, i, values, "o", BLUE, "ours, 95 % interval" if i == 0 else None)
     _diamonds(ax, list(rows), published)
     if again:
         _diamonds(ax, list(rows), again, marker="s", color=BLACK, label="its rows, trained again")
     ax.axvline(0, color="0.5", linewidth=0.8)
     _rows_downwards(ax, list(rows), xlabel)
     return figure
+
+
+def _interval(ax, row: int, values: tuple, mark: str, colour: str, label: str | None) -> None:
+    value, low, high = values
+    ax.plot([low, high], [row, row], color=colour, linewidth=2)
+    ax.plot(value, row, mark, color=colour, label=label)
 
 
 def intervals(values: dict[str, tuple], xlabel: str, faint=()) -> Figure:
@@ -169,10 +174,9 @@ def intervals(values: dict[str, tuple], xlabel: str, faint=()) -> Figure:
     figure, axes = axes_of(6.5, 0.27 * len(values) + 1.2)
     ax = axes[0, 0]
     labels = {BLUE: "with 95 % interval", "0.65": "too rare to judge"}
-    for i, (name, (value, low, high)) in enumerate(values.items()):
-        colour = "0.65" if name in faint else BLUE
-        ax.plot([low, high], [i, i], color=colour, linewidth=2)
-        ax.plot(value, i, "s" if name in faint else "o", color=colour, label=labels.pop(colour, None))
+    for i, (name, of_name) in enumerate(values.items()):
+        mark, colour = ("s", "0.65") if name in faint else ("o", BLUE)
+        _interval(ax, i, of_name, mark, colour, labels.pop(colour, None))
     _rows_downwards(ax, list(values), xlabel)
     return figure
 

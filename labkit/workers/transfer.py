@@ -14,12 +14,16 @@ def identity(start: str) -> str:
     """What stands for the weights of `start`: ImageNet's never change, a published network's may.
 
     Raises:
-        FileNotFoundError: for a name that is not published; it says which are.
+        ValueError: for a name that is not published.
     """
-    if start == IMAGENET:
-        return IMAGENET
-    models.load(start)
-    return hashlib.sha256((models.WEIGHTS / f"{start}.pt").read_bytes()).hexdigest()
+    return IMAGENET if start == IMAGENET else hashlib.sha256(_published(start).read_bytes()).hexdigest()
+
+
+def _published(start: str) -> Path:
+    names = sorted(path.stem for path in models.WEIGHTS.glob("*.pt"))
+    if start not in names:
+        raise ValueError(f"start: '{start}', expected {IMAGENET} or one of {', '.join(names)}")
+    return models.WEIGHTS / f"{start}.pt"
 
 
 def has_imagenet(architecture: str, data_dir: str | Path = "data") -> bool:
@@ -31,26 +35,27 @@ def begin(model, start: str, data_dir: str | Path = "data") -> None:
     """Give `model` the trunk of a published network, or ImageNet's.
 
     Raises:
-        FileNotFoundError: for a name that is not published, and where ImageNet's weights are not here.
-        ValueError: where the two trunks are not of one kind.
+        FileNotFoundError: where ImageNet's weights are not here.
+        ValueError: for a name that is not published, and where the two trunks are not of one kind.
     """
     if start == IMAGENET:
         models.pretrained.put(model, model.description["net"]["blocks"], data_dir)
     else:
-        take_trunk(model, models.load(start)[0])
+        take_trunk(model, models.load(_published(start))[0])
 
 
 def take_trunk(model, first) -> None:
     """Copy the trunk of the network `first`, and the mean and deviation that it was made for."""
-    theirs, own = (network.description["net"]["blocks"] for network in (first, model))
+    theirs, own = (f"{n.description['net']['blocks']}, {len(n.mean)} channels" for n in (first, model))
     if theirs != own:
         raise ValueError(f"start: its trunk is '{theirs}', that of the model '{own}': not the same")
     model.features.load_state_dict(first.features.state_dict())
-    if len(first.mean) == len(model.mean):
-        model.mean, model.deviation = first.mean.clone(), first.deviation.clone()
+    model.mean, model.deviation = first.mean.clone(), first.deviation.clone()
 
 
 def signatures(start: str) -> np.ndarray:
     """`splits.signatures` of the pictures of faces that `start` learnt from, int8 (N, 16); ImageNet's
     photographs are not counted among them."""
-    return models.load(start)[1]["trained_on"].numpy() if start != IMAGENET else np.empty((0, 16), np.int8)
+    if start == IMAGENET:
+        return np.empty((0, 16), np.int8)
+    return models.load(_published(start))[1]["trained_on"].numpy()
