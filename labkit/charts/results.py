@@ -130,7 +130,7 @@ def _rows_downwards(ax, rows: list[str], xlabel: str) -> None:
     """Names of the rows on the y axis, the first at the top, and the legend."""
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
-    ax.xaxis.set_major_locator(MaxNLocator(7))  # long decimals would run into each other
+    ax.xaxis.set_major_locator(MaxNLocator(5))  # more decimals would run into each other
     legend_beside(ax)
 
 
