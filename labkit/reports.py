@@ -130,7 +130,7 @@ def report(
         return outcome
 
     say(f"{len(names)} notebooks, {min(jobs, len(names))} at a time")
-    order = _longest_first(names, plan)
+    order, here = _longest_first(names, plan), Path.cwd()
     with _share_of_cores(min(jobs, len(names))), ThreadPoolExecutor(jobs) as pool:
         try:
             done = dict(zip(order, pool.map(run, order)))
@@ -138,6 +138,8 @@ def report(
             pool.shutdown(wait=False, cancel_futures=True)
             _end_kernels()
             raise
+        finally:
+            os.chdir(here)  # papermill changes it for the whole process, and its threads overtake each other
     for name in names:  # once more, now that all have written: some share tables
         if done[name].state != "failed":
             stamp = _stamp(name, parameters, plan, folder, data_dir)
