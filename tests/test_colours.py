@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import needs_browser
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from labkit import camera, detect, figures, follow, raster, views
+from labkit.benches import browser
 from labkit.charts import style
 from labkit.widgets import still
 
@@ -345,3 +347,89 @@ def test_words_and_marks_of_a_widget(name, kind):
         for part in ("border", "border-color", "outline"):
             for colour in re.findall(r"#\w{3,6}", rule.get(part, "")):
                 assert contrast(to_rgb(colour), root_paper) >= MARKS, (selector, part)
+
+
+# A notebook in the dark theme
+
+CELLS = (
+    "%matplotlib inline\n"
+    "import matplotlib.pyplot as plt\n"
+    "import numpy as np\n"
+    "import pandas as pd\n"
+    "from IPython.display import display\n"
+    "from labkit import annotate, figures, synthetic, tables\n"
+    "from labkit.widgets.annotator import Annotator\n"
+    "from labkit.widgets.camera import Camera\n"
+    "from labkit.widgets.puppet import Puppet\n"
+    "from labkit.widgets.still import Flip\n"
+    "Camera.still = lambda widget: np.zeros((9, 9, 3), np.uint8)  # no kernel shows it here\n"
+    "frame = pd.DataFrame({'model': ['first', 'second'], 'accuracy_ours': [0.9, 0.8]})",
+    "display(figures.bars({'a': 0.5, 'b': 0.7}, 'share'), metadata={'image/png': {'alt': 'bars'}})\n"
+    "plt.plot([1, 2])\n"
+    "plt.show()",
+    "display(tables.show(frame), frame)\nprint('what a cell prints')",
+    "Flip({'bars': figures.bars({'a': 1}, 'share'), 'other': figures.bars({'a': 2}, 'share')})",
+    "Puppet()",
+    "Camera({})",
+    "Annotator(synthetic.make(2, size=32), 'answers', 'me')",
+)
+SEEN = """() => {
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement, words = walker.currentNode.textContent.trim();
+        if (!words || !element.closest('.jp-OutputArea-output')) continue;
+        if (element.closest('style, script, :disabled')) continue;
+        if (!element.closest('select') && !element.getClientRects().length) continue;
+        const papers = [];
+        for (let at = element.closest('select') ?? element; at; at = at.parentElement)
+            papers.push(getComputedStyle(at).backgroundColor);
+        found.push([words, getComputedStyle(element.closest('select') ?? element).color, papers]);
+    }
+    return found; }"""
+PIXELS = """async image => {
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+    const pen = canvas.getContext('2d');
+    pen.drawImage(image, 0, 0);
+    const {data} = pen.getImageData(0, 0, canvas.width, canvas.height);
+    let least = 255;
+    for (let i = 3; i < data.length; i += 4) least = Math.min(least, data[i]);
+    return [least, ...data.slice(0, 3)]; }"""
+
+
+@needs_browser
+def test_a_notebook_in_the_dark_theme(tmp_path):
+    """Figures bring their own white; every word of an output stands out from what is behind it."""
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, tmp_path / "dark.ipynb")
+    with browser.jupyterlab(tmp_path, dark=True) as address, browser.chromium(1300, 4000) as page:
+        browser.run_all(page, address("dark.ipynb"), 60)
+        for widget in (".annotator-title", ".camera-note", ".widget-label"):
+            page.wait_for_selector(widget)
+        assert page.evaluate("document.body.dataset.jpThemeLight") == "false"
+        images = page.locator(".jp-RenderedImage img, .flip img").all()
+        assert len(images) == 4
+        for image in images:
+            assert image.evaluate(PIXELS) == [255, 255, 255, 255]
+        page.evaluate("document.querySelector('.camera-message').textContent = 'No camera was found.'")
+        seen = page.evaluate(SEEN)
+    words = [text for text, _, _ in seen]
+    for expected in (
+        "first",
+        "what a cell prints",
+        "other",
+        "AU12 lip corner puller",
+        "head right °",
+        "angry",
+    ):
+        assert expected in words
+    assert {"No camera was found.", "glasses", "start", "mirror"} <= set(words) and len(words) > 60
+    for text, ink, papers in seen:
+        paper = (0.0, 0.0, 0.0)
+        for layer in reversed(papers):
+            paper = over(layer, paper)
+        assert contrast(over(ink, paper), paper) >= WORDS, (text, ink, papers)
