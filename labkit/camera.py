@@ -44,7 +44,7 @@ __all__ = [
     "text",
 ]
 
-_BOXES = (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.ORANGE)
+_BOXES = (figures.BLUE, figures.RED, figures.GREEN, figures.PINK, figures.PURPLE)
 COLOURS = [tuple(bytes.fromhex(colour.removeprefix("#"))) for colour in _BOXES]
 GREY = (130, 130, 130)
 NARROWEST = 130  # pixels of a bar: as wide as the longest label of a target in `PLAIN`
@@ -93,7 +93,7 @@ def _bar(page: np.ndarray, x: int, y: int, width: int, words: str, share: float,
     place = page[y : y + 18, x : x + width]
     place[:] = place // 3
     filled = place[:, : round(width * share)]
-    filled[:] = (filled + 2 * np.array(colour)) // 3
+    filled[:] = filled // 3 + 0.6 * np.array(colour)  # dark enough for white words, whatever the picture
     raster.write(page, words, x + 4, y + 9, 13 / raster.SCALE, (255, 255, 255))
 
 

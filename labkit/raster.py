@@ -14,6 +14,7 @@ import numpy as np
 
 SCALE = 1.5
 INK, SOFT, ACCENT, SECOND = (28, 36, 48), (91, 102, 117), (0, 114, 178), (213, 94, 0)
+WORDS = (168, 67, 0)  # `SECOND` for words, which need more contrast than frames
 AMOUNT, SIGNED = "viridis", "PuOr_r"
 
 

@@ -251,7 +251,7 @@ def covered(look: Look, tick: Tick = no_tick) -> np.ndarray:
         now = f"now {look.about['classes'][target][row.argmax()]}" if changed else ""
         face = raster.titled(raster.enlarged(image, side), title)
         bar = raster.bars({name: row[label]}, side, marked="" if changed else name, row=18, label=52)
-        tiles.append(raster.below(face, bar, raster.text(now or " ", 11, raster.SECOND), gap=2))
+        tiles.append(raster.below(face, bar, raster.text(now or " ", 11, raster.WORDS), gap=2))
     return raster.grid(tiles, 4, gap=10)
 
 

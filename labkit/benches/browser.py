@@ -28,6 +28,7 @@ SETTINGS = {
     "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
     "notebook-extension/tracker": '{"windowingMode": "none"}',  # else cells out of sight are not in the page
 }
+DARK = {"apputils-extension/themes": '{"theme": "JupyterLab Dark"}'}
 FOLDERS = (  # environment variables that name folders of Jupyter's own
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_RUNTIME_DIR",
@@ -93,13 +94,14 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path, threads: int = 2, base: str = "/"):
+def jupyterlab(folder: Path, threads: int = 2, base: str = "/", dark: bool = False):
     """JupyterLab on a folder, bound to 127.0.0.1 with a token and settings of its own, until the block ends.
 
     Args:
         folder: that it shows; a hidden folder in it holds its settings and its log.
         threads: of each kernel.
         base: where on the server it lies, "/user/ann/" as JupyterHub has it.
+        dark: in its dark theme.
 
     Yields:
         A function that gives the address of a file in the folder, from its path.
@@ -108,7 +110,7 @@ def jupyterlab(folder: Path, threads: int = 2, base: str = "/"):
         TimeoutError: where it does not answer within a minute; the message is the end of its log.
     """
     port, token, own = free_port(), secrets.token_hex(16), folder / ".jupyter"
-    for name, setting in SETTINGS.items():
+    for name, setting in (SETTINGS | (DARK if dark else {})).items():
         path = own / "jupyterlab_settings_dir" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(setting, encoding="utf-8")

@@ -34,7 +34,7 @@ def _runs_and_mean(ax, i: int, name: str, runs: list[list[float]]) -> None:
     if not runs:
         return
     for values in runs:
-        ax.plot(range(1, len(values) + 1), values, color=colour_of(i), linewidth=0.7, alpha=0.45)
+        ax.plot(range(1, len(values) + 1), values, color=colour_of(i), linewidth=0.5)
     shortest = min(map(len, runs))
     mean = np.mean([values[:shortest] for values in runs], 0)
     ax.plot(range(1, len(mean) + 1), mean, line_of(i), color=colour_of(i), linewidth=2, label=name)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from labkit.charts.style import BLUE, RED, axes_of
+from labkit.charts.style import BLUE, RED, WORDS, axes_of
 
 
 def moving_kernel(image: np.ndarray, kernel: np.ndarray, shares=(0.0, 0.35, 0.7, 1.0)) -> Figure:
@@ -42,11 +42,11 @@ def moving_kernel(image: np.ndarray, kernel: np.ndarray, shares=(0.0, 0.35, 0.7,
 def _draw_kernel(ax, kernel: np.ndarray, x: int, y: int) -> None:
     """The square that the kernel covers when its upper left corner lies at (x, y), and its numbers."""
     k = len(kernel)
-    ax.add_patch(Rectangle((x - 0.5, y - 0.5), k, k, facecolor="white", alpha=0.75))
+    ax.add_patch(Rectangle((x - 0.5, y - 0.5), k, k, facecolor="white", alpha=0.9))
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), k, k, fill=False, edgecolor=RED, linewidth=2))
     for (i, j), value in np.ndenumerate(kernel):
-        text = f"{value:g}".replace("-", "−")
-        ax.text(x + j, y + i, text, color=RED, ha="center", va="center", fontsize=5.5, clip_on=True)
+        text = f"{value:g}"  # a minus sign would run into the number before it
+        ax.text(x + j, y + i, text, color=WORDS, ha="center", va="center", fontsize=7, clip_on=True)
 
 
 def graph(nodes: dict[str, tuple], arrows: list[tuple[str, str, str]]) -> Figure:
@@ -64,13 +64,15 @@ def graph(nodes: dict[str, tuple], arrows: list[tuple[str, str, str]]) -> Figure
         style = {"arrowstyle": "-|>", "color": "0.5", "shrinkA": 34, "shrinkB": 34}
         ax.annotate("", (x1, y1), (x0, y0), arrowprops=style)
         box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
-        on_it = {"ha": "center", "va": "center", "fontsize": 9, "color": RED, "bbox": box}
+        on_it = {"ha": "center", "va": "center", "fontsize": 9, "color": WORDS, "bbox": box}
         ax.text((x0 + x1) / 2, (y0 + y1) / 2, f"← · {factor}", **on_it)
     for name, (x, y, value, gradient) in nodes.items():
         ax.scatter(x, y, s=3200, facecolor="white", edgecolor="0.3", zorder=2)
         middle = {"ha": "center", "va": "center", "zorder": 3}
         ax.text(x, y + 0.12, f"{name} = {value:g}".replace("-", "−"), color=BLUE, fontsize=10, **middle)
-        ax.text(x, y - 0.14, f"∂L/∂{name} = {gradient:g}".replace("-", "−"), color=RED, fontsize=8, **middle)
+        ax.text(
+            x, y - 0.14, f"∂L/∂{name} = {gradient:g}".replace("-", "−"), color=WORDS, fontsize=8, **middle
+        )
     xs, ys = [node[0] for node in nodes.values()], [node[1] for node in nodes.values()]
     ax.set(xlim=(min(xs) - 0.5, max(xs) + 0.5), ylim=(min(ys) - 0.6, max(ys) + 0.6))
     ax.axis("off")

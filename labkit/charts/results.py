@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.charts.style import BLACK, BLUE, KINDS, RED, SKY, axes_of, colour_of, legend_beside, line_of
+from labkit.charts.style import BLACK, BLUE, GREY, KINDS, RED, axes_of, colour_of, legend_beside, line_of
 
 
 def bars(values: dict[str, float], xlabel: str, title: str = "") -> Figure:
@@ -29,7 +29,7 @@ def reliability(curves: dict[str, tuple[np.ndarray, np.ndarray]], bins: int = 10
     """
     figure, axes = axes_of(6.2, 4)
     ax = axes[0, 0]
-    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1)
     lowest = 1.0
     for i, (name, (confidence, right)) in enumerate(curves.items()):
         index = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -68,7 +68,7 @@ def runs_beside_published(
     for i, values in enumerate(ours.values(), 1):
         runs_label, mean_label = ("ours, each run", "ours, mean ± sd") if i == 1 else (None, None)
         x = i + np.linspace(-0.12, 0.12, len(values))
-        ax.scatter(x, values, color=SKY, s=22, label=runs_label)
+        ax.scatter(x, values, color=GREY, s=16, label=runs_label)
         style = {"fmt": "o", "color": BLUE, "capsize": 4}
         ax.errorbar(i + 0.25, np.mean(values), _deviation(values), label=mean_label, **style)
     if chance is not None:
@@ -111,7 +111,7 @@ def _kind_of_images(ax, k: int, kind: str, rows: list[list[float] | None], shift
     for i, values in enumerate(rows):
         if not values:  # a row without this kind, or whose runs all failed
             continue
-        ax.plot(values, [i + shift] * len(values), ".", color=colour, alpha=0.5)
+        ax.plot(values, [i + shift] * len(values), ".", color=colour, markersize=3)
         style = {"fmt": "os^vP"[k % 5], "color": colour, "capsize": 3}
         ax.errorbar(np.mean(values), i + shift, xerr=_deviation(values), label=label, **style)
         label = None  # the legend names a kind once
@@ -173,9 +173,9 @@ def intervals(values: dict[str, tuple], xlabel: str, faint=()) -> Figure:
     """
     figure, axes = axes_of(6.5, 0.27 * len(values) + 1.2)
     ax = axes[0, 0]
-    labels = {BLUE: "with 95 % interval", "0.65": "too rare to judge"}
+    labels = {BLUE: "with 95 % interval", GREY: "too rare to judge"}
     for i, (name, of_name) in enumerate(values.items()):
-        mark, colour = ("s", "0.65") if name in faint else ("o", BLUE)
+        mark, colour = ("s", GREY) if name in faint else ("o", BLUE)
         _interval(ax, i, of_name, mark, colour, labels.pop(colour, None))
     _rows_downwards(ax, list(values), xlabel)
     return figure

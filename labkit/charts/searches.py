@@ -6,7 +6,7 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from labkit.charts.style import BLACK, BLUE, RED, SKY, axes_of, colour_of, legend_beside, line_of
+from labkit.charts.style import BLACK, BLUE, GREY, RED, axes_of, band, colour_of, legend_beside, line_of
 
 # A number that lines run through stands on this.
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
@@ -26,7 +26,7 @@ def best_so_far(curves: dict[str, np.ndarray], ylabel: str, goal: tuple[str, flo
     for i, (name, values) in enumerate(curves.items()):
         trials = np.arange(1, values.shape[1] + 1)
         low, middle, high = np.percentile(values, [10, 50, 90], axis=0)
-        ax.fill_between(trials, low, high, color=colour_of(i), alpha=0.15, linewidth=0, step="post")
+        band(ax, trials, low, high, colour_of(i), step="post")
         style = {"color": colour_of(i), "linestyle": line_of(i), "linewidth": 2}
         ax.step(trials, middle, where="post", label=f"{name}, {len(values)} seeds", **style)
     if goal:
@@ -68,9 +68,9 @@ def parallel_coordinates(
     place = [[height[n][nearest(trial[n], axes_values[n])] for n in names] for trial in trials]
     points = np.array(place) + jitter
     points = np.column_stack([points, norm(scores)])
-    colours = colormaps["viridis"]
+    colours = colormaps["viridis"]  # up to its middle green: a line in its yellow is hardly seen on white
     for i in sorted(range(len(trials)), key=lambda i: (chosen[i], scores[i])):
-        style = {"color": colours(norm(scores[i])), "alpha": 0.75, "linewidth": 1.2}
+        style = {"color": colours(0.6 * norm(scores[i])), "linewidth": 1}
         if not chosen[i]:
             style = {"color": "0.85", "alpha": 0.5, "linewidth": 0.7}
         ax.plot(range(len(names) + 1), points[i], **style)
@@ -105,7 +105,7 @@ def front(costs, scores, best: list[int], xlabel: str, ylabel: str) -> Figure:
     """
     figure, axes = axes_of(7, 3.6)
     ax = axes[0, 0]
-    ax.plot(costs, scores, "o", color=SKY, markersize=4, alpha=0.6, label="trials")
+    ax.plot(costs, scores, "o", color=GREY, markersize=3, label="trials")
     x, y = [costs[i] for i in best], [scores[i] for i in best]
     ax.step(x, y, where="post", color=BLUE, marker="o", markersize=5, label="no trial is cheaper and better")
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None))

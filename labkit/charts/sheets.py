@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from labkit.charts.style import BLUE, LINES, SKY, axes_of, colour_of, legend_beside, line_of
+from labkit.charts.style import BLUE, BROWN, LINES, axes_of, band, colour_of, ink_on, legend_beside, line_of
 
 CELL = {"ha": "center", "va": "center", "fontsize": 8}  # a figure that is written into a matrix
 
@@ -49,7 +49,7 @@ def filters(layers: dict[str, tuple[np.ndarray, np.ndarray]], most: int = 48) ->
             _draw_filters(ax, weights[order])
         ax = row[2]
         ax.spines[["top", "right"]].set_visible(False)
-        for values, when, style, colour in zip(norms, ("before", "after"), LINES[1::-1], (SKY, BLUE)):
+        for values, when, style, colour in zip(norms, ("before", "after"), LINES[1::-1], (BROWN, BLUE)):
             ax.plot(range(1, len(values) + 1), np.sort(values)[::-1], style, color=colour, label=when)
         ax.set(ylabel="norm", ylim=(0, None))
         ax.legend(frameon=False, fontsize=8)
@@ -107,7 +107,7 @@ def crosstab(counts, rows, columns, ylabel: str, xlabel: str, label: str = "shar
     ax = axes[0, 0]
     image = ax.imshow(share, cmap="cividis", vmin=0, vmax=1)
     for i, j in np.ndindex(counts.shape):
-        colour = "white" if share[i, j] < 0.5 else "black"
+        colour = ink_on(image.to_rgba(share[i, j]))
         ax.text(j, i, f"{counts[i, j]:,}\n{share[i, j]:.0%}", color=colour, **CELL)
     ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
     ax.set_yticks(range(len(rows)), rows)
@@ -129,7 +129,7 @@ def associations(values: np.ndarray, names: list[str], label: str) -> Figure:
     shown = np.where(np.tri(len(names), k=-1) > 0, values, np.nan)[1:, :-1]
     image = ax.imshow(shown, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for i, j in np.argwhere(~np.isnan(shown)):
-        ax.text(j, i, f"{shown[i, j]:.2f}", color="white" if shown[i, j] < 0.5 else "black", **CELL)
+        ax.text(j, i, f"{shown[i, j]:.2f}", color=ink_on(image.to_rgba(shown[i, j])), **CELL)
     ax.set_xticks(range(len(names) - 1), names[:-1], rotation=30, ha="right")
     ax.set_yticks(range(len(names) - 1), names[1:])
     figure.colorbar(image, ax=ax, label=label, shrink=0.9)
@@ -150,7 +150,7 @@ def similarities(values: dict[str, np.ndarray], steps: list[str], xlabel: str) -
         mean, spread = of_images.mean(0), of_images.std(0, ddof=1)
         style = {"color": colour_of(i), "marker": "osD^"[i % 4], "markersize": 4}
         ax.plot(x, mean, line_of(i), label=name, **style)
-        ax.fill_between(x, mean - spread, mean + spread, color=colour_of(i), alpha=0.12, linewidth=0)
+        band(ax, x, mean - spread, mean + spread, colour_of(i))
     ax.axhline(0, color="0.5", linewidth=0.8)
     ax.set_xticks(x, steps)
     ax.set(xlabel=xlabel, ylabel="rank correlation with\nthe trained network's map", ylim=(-0.4, 1.05))
@@ -172,7 +172,7 @@ def changes(values: np.ndarray, rows: list[str], columns: list[str], xlabel: str
     ax, largest = axes[0, 0], max(float(np.abs(values).max()), 1e-9)
     image = ax.imshow(values, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="auto")
     for i, j in np.ndindex(values.shape):
-        colour = "white" if abs(values[i, j]) > 0.7 * largest else "black"
+        colour = ink_on(image.to_rgba(values[i, j]))
         ax.text(j, i, f"{values[i, j]:+.2f}".replace("-", "−"), color=colour, **CELL)
     ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
     ax.set_yticks(range(len(rows)), rows)

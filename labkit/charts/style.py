@@ -1,21 +1,26 @@
 """Colours, line styles and axes that all charts share; a figure as a file.
 
-Colours are those of Okabe and Ito (2008), told apart by the colour-blind; lines differ in style as well
-as in colour.
+Blue, red, green, pink and black are Okabe and Ito's (2008). Their orange, sky and yellow are too pale for
+thin lines on white, less than 3:1; purple, brown and plum stand in their place, found by a search for what
+the colour-blind tell apart from the others. `tests/test_colours.py` calculates both. Lines differ in style
+as well as in colour.
 """
 
 from pathlib import Path
 
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from labkit.places import whole_file
 
-BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
+BLUE, RED, GREEN, PURPLE, BROWN, PINK, BLACK, PLUM = COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#8749F2", "#7F2600", "#CC79A7", "#000000", "#66334E",
 )  # fmt: skip
-COLOURS = (BLUE, RED, GREEN, ORANGE, SKY, PINK, BLACK, YELLOW)
+GREY = "#767676"  # what stays behind the rest
+WORDS = "#A84300"  # red for words, which need more contrast than lines: 4.5:1
+YELLOW = "#F0E442"  # on a picture, with a black edge
 LINES = ("-", "--", "-.", ":")
-KINDS = (BLUE, ORANGE, GREEN, PINK, SKY)  # red is for what was published
+KINDS = (BLUE, BROWN, GREEN, PINK, PURPLE)  # red is for what was published
 
 
 def colour_of(i: int) -> str:
@@ -26,6 +31,17 @@ def colour_of(i: int) -> str:
 def line_of(i: int) -> str:
     """The style of the i-th line: together with its colour, 32 of them differ."""
     return LINES[(i + i // len(COLOURS)) % len(LINES)]
+
+
+def ink_on(colour) -> str:
+    """Black or white, whichever is read more easily on a colour.
+
+    Args:
+        colour: red, green and blue, each 0 to 1; what comes after them is not looked at.
+    """
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3])
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "black" if luminance > 0.179 else "white"  # at which both have the same contrast, 4.6:1
 
 
 def axes_of(width: float, height: float, rows: int = 1, columns: int = 1, **options):
@@ -46,6 +62,11 @@ def axes_of(width: float, height: float, rows: int = 1, columns: int = 1, **opti
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def band(ax, x, low, high, colour: str, **options) -> None:
+    """A band between two lines: pale inside, its edge as dark as the line that it belongs to."""
+    ax.fill_between(x, low, high, facecolor=to_rgba(colour, 0.12), edgecolor=colour, linewidth=0.5, **options)
 
 
 def legend_beside(ax) -> None:

@@ -4,7 +4,7 @@
 const WIDTH = 640; // pixels of a frame that is sent
 const ON_THE_WAY = 3;
 const FILM = "film";
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"];
+const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8749F2"];
 
 const SENTENCES = {
   NotAllowedError: "The browser was not allowed to use the camera. Allow it with the camera sign beside the address, then press start.",
@@ -41,10 +41,12 @@ function drawBox(pen, face, scale, mirrored, width) {
     const barWidth = Math.max(w, 130);
     const barLeft = Math.max(0, Math.min(left, width - barWidth));
     const top = Math.min(y + h + 3, pen.canvas.height - 19 * lines.length) + 19 * i;
-    pen.fillStyle = "rgba(0, 0, 0, 0.65)";
+    pen.fillStyle = "rgba(0, 0, 0, 0.75)"; // both so dark that white words are read on them, whatever the picture
     pen.fillRect(barLeft, top, barWidth, 18);
+    pen.globalAlpha = 0.6;
     pen.fillStyle = colour;
     pen.fillRect(barLeft, top, barWidth * share, 18);
+    pen.globalAlpha = 1;
     pen.fillStyle = "white";
     pen.fillText(words, barLeft + 4, top + 13);
   });

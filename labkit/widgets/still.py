@@ -18,10 +18,10 @@ SHOWN = itertools.count(1)  # how many were shown by this process
 STYLE = """
 .flip { display: flex; flex-wrap: wrap; gap: .35rem; max-width: 100%; margin: .4rem 0; }
 .flip input { position: absolute; opacity: 0; pointer-events: none; }
-.flip label { order: 1; padding: .15rem .7rem; border: 1px solid #b8c0cc; border-radius: 1rem; \
+.flip label { order: 1; padding: .15rem .7rem; border: 1px solid #7d8794; border-radius: 1rem; \
 cursor: pointer; font-size: .85rem; }
 .flip input:checked + label { background: #0072b2; border-color: #0072b2; color: white; }
-.flip input:focus-visible + label { outline: 3px solid #e69f00; outline-offset: 1px; }
+.flip input:focus-visible + label { outline: 3px solid #d55e00; outline-offset: 1px; }
 .flip figure { order: 2; display: none; width: 100%; margin: .4rem 0; }
 .flip input:checked + label + figure { display: block; }
 .flip figure img { max-width: 100%; height: auto; }
