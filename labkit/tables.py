@@ -80,6 +80,7 @@ def compare(
         leaves out 0, otherwise open.
     """
     by_row = {tuple(row.labels.values()): _by_seed(of_row) for row, of_row in zip(table.rows, results)}
+    overlaps = {tuple(row.labels.values())[0]: _overlap(row, part) for row in table.rows}
     lines = []
     for entry in table.settings["compare"]:
         first, second = by_row.get((entry["first"],), {}), by_row.get((entry["second"],), {})
@@ -87,7 +88,7 @@ def compare(
         if len(seeds) < 2:  # the quick profile asks a few of the questions
             continue
         differences = [first[seed].value(part=part) - second[seed].value(part=part) for seed in seeds]
-        low, high = metrics.interval(differences)
+        low, high = metrics.interval(differences, overlap=overlaps[entry["first"]])
         theirs = [published[a] - published[b] for a, b in entry["published"]]
         again = [rows[a] - rows[b] for a, b in entry["published"] if a in rows and b in rows] if rows else []
         lines.append(
@@ -119,9 +120,11 @@ def paired(table: Table, results: list, column: str, first: str, second: str) ->
         training. Rows of which fewer than two seeds can be paired are left out.
     """
     groups: dict[tuple, dict] = {}
+    overlaps = {}
     for row, of_row in zip(table.rows, results):
         others = tuple((name, value) for name, value in row.labels.items() if name != column)
         groups.setdefault(others, {})[row.labels[column]] = _by_seed(of_row)
+        overlaps[others] = _overlap(row, "test")
 
     def accuracy(result):
         return result.value(part="test" if "test" in result.metrics else "validation")
@@ -135,11 +138,21 @@ def paired(table: Table, results: list, column: str, first: str, second: str) ->
         ours = np.array([[accuracy(of_seed[seed]) for seed in seeds] for of_seed in pair])
         seconds = [round(float(np.mean([of_seed[seed].seconds for seed in seeds])), 1) for of_seed in pair]
         difference = ours[0] - ours[1]
-        low, high = metrics.interval(difference)
+        low, high = metrics.interval(difference, overlap=overlaps[others])
         line = dict(others) | {f"{first}_ours": ours[0].mean(), f"{second}_ours": ours[1].mean()}
         line |= {"difference": float(difference.mean()), "low": low, "high": high, "seeds": len(seeds)}
         lines.append(line | {f"{first}_seconds": seconds[0], f"{second}_seconds": seconds[1]})
     return pd.DataFrame(lines)
+
+
+def _overlap(row, part: str) -> float:
+    """What `metrics.interval` takes: the size of a part over that of the training part where each seed draws
+    both anew from the same images; 0 where all seeds have the same parts."""
+    split = row.specs[0].split
+    if "seed" in split or split["kind"] not in ("random", "stratified", "by_subject"):
+        return 0.0
+    sizes = {"test": split.get("test", 0.2), "validation": split.get("validation", 0.0)}
+    return sizes.get(part, 0.0) / (1 - sum(sizes.values()))
 
 
 def _by_seed(of_row: list) -> dict:

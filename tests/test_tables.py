@@ -228,6 +228,17 @@ def test_compare_pairs_the_rows_seed_by_seed(table):
     assert frame["rows_difference"].dropna().to_dict() == pytest.approx({"Worse?": 0.05, "Better?": -0.05})
 
 
+def test_splits_that_overlap_make_the_interval_wider(table):
+    """Nadeau and Bengio 2003: 1/n + test/train below the root in place of 1/n."""
+    t = table("compared")
+    results = results_of(t, [0.6, 0.7, 0.8], [0.5, 0.61, 0.69], [0.62, 0.68, 0.8], [None, None, 0.5])
+    drawn = {"kind": "random", "test": 0.2}
+    for split, below in ((drawn, 1 / 3 + 0.2 / 0.8), (drawn | {"seed": 0}, 1 / 3)):  # one split for all seeds
+        rows = [replace(row, specs=[replace(s, split=split) for s in row.specs]) for row in t.rows]
+        frame = tables.compare(replace(t, rows=rows), results, {"a": 0.6, "b": 0.5, "c": 0.58}, "test")
+        assert frame["high"][0] - frame["difference"][0] == pytest.approx(4.303 * 0.01 * np.sqrt(below), 1e-3)
+
+
 def test_merge_leaves_what_it_is_given_alone():
     base, changes = (
         {"config": {"epochs": 5}, "data": {"name": "a", "n": 3}},
