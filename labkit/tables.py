@@ -80,7 +80,7 @@ def compare(
         leaves out 0, otherwise open.
     """
     by_row = {tuple(row.labels.values()): _by_seed(of_row) for row, of_row in zip(table.rows, results)}
-    overlaps = {tuple(row.labels.values())[0]: _overlap(row, part) for row in table.rows}
+    overlaps = {tuple(row.labels.values()): _overlap(row, part) for row in table.rows}
     lines = []
     for entry in table.settings["compare"]:
         first, second = by_row.get((entry["first"],), {}), by_row.get((entry["second"],), {})
@@ -88,7 +88,7 @@ def compare(
         if len(seeds) < 2:  # the quick profile asks a few of the questions
             continue
         differences = [first[seed].value(part=part) - second[seed].value(part=part) for seed in seeds]
-        low, high = metrics.interval(differences, overlap=overlaps[entry["first"]])
+        low, high = metrics.interval(differences, overlap=overlaps[entry["first"],])
         theirs = [published[a] - published[b] for a, b in entry["published"]]
         again = [rows[a] - rows[b] for a, b in entry["published"] if a in rows and b in rows] if rows else []
         lines.append(
