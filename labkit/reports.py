@@ -2,8 +2,9 @@
 the pages show them.
 
 Written under `reports/<profile>/`: `index.html`, one page a lab, `tables/`, `figures/`, and
-`notebooks/<name>.html`, the notebook as it ran. A notebook is not run again while everything that it depends
-on, and everything that it wrote, is as it was (`_stamp`).
+`notebooks/<name>.html`, the notebook as it ran, and beside these the glossary, to which their words link. A
+notebook is not run again while everything that it depends on, and everything that it wrote, is as it was
+(`_stamp`).
 """
 
 import ast
@@ -144,6 +145,8 @@ def report(
         if done[name].state != "failed":
             stamp = _stamp(name, parameters, plan, folder, data_dir)
             _stamp_of(name, folder).write_text(stamp, encoding="utf-8")
+    if (NOTEBOOKS / f"{pages.GLOSSARY}.ipynb").exists():
+        pages.write_glossary(NOTEBOOKS / f"{pages.GLOSSARY}.ipynb", folder / "notebooks", profile)
     rows = sum(path.stat().st_mtime >= began for path in (folder / "rows").glob("*.json"))
     return Report([done[name] for name in names], rows, pages.write(plan, profile, folder))
 

@@ -13,7 +13,7 @@ from labkit.commands import student
 
 ROOT = Path(__file__).resolve().parents[1]
 LABKIT = ROOT / "labkit"
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))  # without the glossary
 
 # The corridor: room -> the labkit rooms that it may import. What stands behind one door lies in that door's
 # folder, `HOUSES`.

@@ -21,7 +21,7 @@ from labkit.commands import student
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {
-    path.stem: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    path.stem: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 }
 EXERCISES = {
     exercise.id: (name, exercise)
@@ -219,8 +219,12 @@ def test_the_command_writes_every_notebook(tmp_path):
     done = run(tmp_path / "class", "--json")
     assert done.exit_code == 0
     told = json.loads(done.stdout)
-    assert told["notebooks"] == [f"{name}.ipynb" for name in SOURCES] and told["solutions"] is False
+    names = [*(f"{name}.ipynb" for name in SOURCES), "glossary.ipynb"]
+    assert told["notebooks"] == names and told["solutions"] is False
     assert sorted(path.name for path in (tmp_path / "class").iterdir()) == told["notebooks"]
+    glossaries = [folder / "glossary.ipynb" for folder in (tmp_path / "class", ROOT / "notebooks")]
+    copied, source = (nbformat.read(path, as_version=4) for path in glossaries)
+    assert copied == source, "links of the copies lead into it"
 
 
 def test_with_solutions_the_copies_are_the_source(tmp_path):

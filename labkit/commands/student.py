@@ -3,6 +3,7 @@
 There is one source, `notebooks/`. A solution is marked in it as nbgrader marks it: lines between
 `### BEGIN SOLUTION` and `### END SOLUTION`, in a cell whose metadata `nbgrader` say `solution: true`; the
 cell that checks it says `grade: true`. An answer to a question is a `<details>` whose summary is `Answer`.
+The glossary, to which words of the lessons link, has none of these and is copied as it is.
 CONTRIBUTING.md says how an exercise is written.
 """
 
@@ -113,7 +114,7 @@ def students_copy(notebook):
 
 
 def write_copies(out: Path, solutions: bool = False) -> list[Path]:
-    """Write a copy of every notebook; all of them or none.
+    """Write a copy of every notebook and of the glossary; all of them or none.
 
     The copies find data and reports wherever they lie (`labkit.places.place`), except in another folder
     called `notebooks`, which would be taken for the lab's.

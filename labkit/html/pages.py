@@ -5,12 +5,14 @@ import csv
 import html
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from labkit import tables
 from labkit.places import whole_file
 
 TEMPLATES = Path(__file__).parent / "templates"
+GLOSSARY = "glossary"  # the notebook that explains the words; nothing in it runs
 PARTS = ("published", "ours", "sd", "seeds", "difference")  # of a measure, in the order of the files
 
 
@@ -47,12 +49,12 @@ def write(plan: dict, profile: str, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     labs = [_lab(name, settings, plan, folder) for name, settings in plan["lab"].items()]
-    notebooks = sorted(path.stem for path in (folder / "notebooks").glob("*.html"))
-    shared = {"profile": profile, "root": "", "notebooks": notebooks}
+    there = {path.stem for path in (folder / "notebooks").glob("*.html")}
+    shared = {"profile": profile, "root": "", "notebooks": sorted(there - {GLOSSARY})}
     for lab in labs:
         _write(folder / f"{lab['id']}.html", _render("lab.html", title=lab["title"], lab=lab, **shared))
-    index = folder / "index.html"
-    _write(index, _render("index.html", title="Face Lab: the reports", labs=labs, **shared))
+    index, title = folder / "index.html", "Face Lab: the reports"
+    _write(index, _render("index.html", title=title, labs=labs, glossary=GLOSSARY in there, **shared))
     return index
 
 
@@ -233,15 +235,44 @@ def write_notebook(source: Path, target: Path, profile: str) -> None:
         target: the page that is written.
         profile: its name, which the page shows.
     """
+    _write_page(source, target, profile, lambda name: True)  # the others may still be running
+
+
+def write_glossary(source: Path, folder: Path, profile: str) -> None:
+    """The glossary as a page beside those of the notebooks, once all of these are written: a notebook that is
+    not among them is named there and not linked.
+
+    Args:
+        source: the glossary's notebook.
+        folder: where the pages lie.
+        profile: its name, which the page shows.
+    """
+    target = folder / f"{GLOSSARY}.html"
+    _write_page(source, target, profile, lambda name: (folder / f"{name}.html").exists() or name == GLOSSARY)
+
+
+def _write_page(source: Path, target: Path, profile: str, has_page: Callable[[str], bool]) -> None:
     import nbformat
     from pygments.formatters import HtmlFormatter
 
     notebook = nbformat.read(source, as_version=4)
     _prepare_cells(notebook, source.stem)
     content, _ = _exporter().from_notebook_node(notebook)
+    content = _links_to_pages(content, has_page)
     style = HtmlFormatter(style="default").get_style_defs(".highlight")
     values = {"title": source.stem, "profile": profile, "root": "../"}
     _write(target, _render("notebook.html", content=f"<style>{style}</style>{content}", **values))
+
+
+def _links_to_pages(content: str, has_page: Callable[[str], bool]) -> str:
+    """Links from notebook to notebook, `NAME.ipynb#PLACE`, as links from page to page; of a link to a
+    notebook without a page only its words stay."""
+
+    def link(found: re.Match) -> str:
+        name, place, words = found.groups()
+        return f'<a href="{name}.html{place or ""}">{words}</a>' if has_page(name) else words
+
+    return re.sub(r'<a href="([\w-]+)\.ipynb(#[^"]*)?">(.*?)</a>', link, content, flags=re.DOTALL)
 
 
 def _prepare_cells(notebook, section: str) -> None:
