@@ -5,9 +5,9 @@ says where its numbers come from:
 
     output = 'of (\\d+) images'    a pattern in what the notebook printed in quick: its groups are the numbers
     table = "reports/....csv"      a cell of a kept table, with `where` and `column`; also a list of such
-    row = "key"                    a kept row of reports/full/rows, with `value = "test.smile.accuracy"`
+    row = "key"                    a kept row of reports/full/rows, with `value = "metrics.test..."`
     python = "math.log(2)"         arithmetic, with math, np, stats, `cell(file, column, **where)` of a table,
-                                   `table(file)`, `rows(table)`, and `module("labkit.synthetic")`
+                                   and `table`, `scores`, `interval`, `module` (see there)
     code = "dropout = 0.5"         an exact piece, with these numbers, of the notebook's code, the plan, the
                                    text of a kept table, labkit, or the cards of its weights
     source = "He and others 2015"  a work that the notebook names
@@ -56,7 +56,8 @@ UNREAD = re.compile(
 HEADER = re.compile(r"\A# [^\n]*\n.*(?:\n\|[^\n]*)+", re.DOTALL)  # the title and the table of what is needed
 QUIZ = re.compile(r"^## Quiz$.*", re.DOTALL | re.MULTILINE)
 NAME = re.compile(
-    r"[Nn]otebooks? \d\d(?:(?:, | and )\d\d)*|[Ss]ections? \d+|\b(?:1[89]|20)\d\d\b|\d+×\d+|CK\+\d+|\*\*\w+ \d+\.|^#+ \d+|^\d+\. ",
+    r"[Nn]otebooks? \d\d(?:(?:, | and )\d\d)*|[Ss]ections? \d+|CK\+\d+|\b(?:1[89]|20)\d\d\b|\d+×\d+"
+    r"|\*\*\w+ \d+\.|^#+ \d+|^\d+\. ",
     re.MULTILINE,
 )
 RESULT = re.compile(r"`(?:full|quick)`|GENKI|FER2013|CK\+|CelebA|the report|published")
@@ -126,7 +127,7 @@ def numbers(text: str) -> list[str]:
 
 
 def as_floats(values) -> list[float]:
-    values = values if isinstance(values, tuple | list) else [values]
+    values = values if isinstance(values, tuple | list | np.ndarray) else [values]
     texts = [str(float(value)) if isinstance(value, bool) else str(value) for value in values]
     return [float(text.replace(",", "").replace("−", "-")) for text in texts]
 
@@ -155,11 +156,32 @@ def cell(file: str, column: str, **where) -> float:
     return float(frame[column].iloc[0])
 
 
-def rows(table: str) -> list[dict]:
-    """The kept rows behind a table of the full profile."""
+def look(value, path: str):
+    """What lies at "test.smile.accuracy" in dictionaries and lists; None where nothing does."""
+    for key in path.split("."):
+        if isinstance(value, list):
+            value = value[int(key)] if int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def scores(table: str, path: str, spec: dict) -> np.ndarray:
+    """A value of the kept rows behind a table whose settings are these, in the order of their seeds."""
     notes = json.loads((ROOT / "reports" / "full" / "tables" / f"{table}.json").read_text(encoding="utf-8"))
-    files = [ROOT / "reports" / "full" / "rows" / f"{key}.json" for key in notes["rows"]]
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    rows = [json.loads(kept(key).read_text(encoding="utf-8")) for key in notes["rows"]]
+    rows = [row for row in rows if all(look(row["spec"], key) == wanted for key, wanted in spec.items())]
+    return np.array([look(row, path) for row in sorted(rows, key=lambda row: row["spec"]["seed"])])
+
+
+def interval(differences: np.ndarray) -> tuple[float, float, float]:
+    """Their mean, and the ends of Student's 95 % interval."""
+    mean, error = differences.mean(), stats.sem(differences)
+    return (mean, *stats.t.interval(0.95, len(differences) - 1, mean, error))
+
+
+def kept(key: str) -> Path:
+    return ROOT / "reports" / "full" / "rows" / f"{key}.json"
 
 
 def of_table(claim: dict) -> list[float]:
@@ -168,22 +190,12 @@ def of_table(claim: dict) -> list[float]:
 
 
 def of_row(claim: dict) -> list[float]:
-    value = json.loads((ROOT / "reports" / "full" / "rows" / f"{claim['row']}.json").read_text())
-    for key in claim["value"].split("."):
-        value = value[key]
-    return [float(value)]
+    return [float(look(json.loads(kept(claim["row"]).read_text(encoding="utf-8")), claim["value"]))]
 
 
 def of_python(claim: dict) -> list[float]:
-    known = {
-        "math": math,
-        "np": np,
-        "stats": stats,
-        "cell": cell,
-        "table": table,
-        "rows": rows,
-        "module": import_module,
-    }
+    known = {"math": math, "np": np, "stats": stats, "cell": cell, "table": table, "scores": scores}
+    known |= {"interval": interval, "module": import_module, "ROOT": ROOT}
     return as_floats(eval(f"({claim['python']})", known))
 
 
