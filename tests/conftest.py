@@ -1,12 +1,16 @@
 """Fixtures that several test files share."""
 
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from labkit.benches import browser
 from labkit.faces import FaceSet
+
+ROOT = Path(__file__).resolve().parents[1]
 
 needs_browser = pytest.mark.skipif(
     browser.executable() is None
@@ -58,3 +62,26 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def run_quick(folder: Path):
+    """All notebooks in the quick profile, as `make report` does, into a folder of its own."""
+    from labkit import reports
+
+    return reports.report("quick", data_dir=folder / "no data", reports_dir=folder)
+
+
+@pytest.fixture(scope="session")
+def quick_folder(tmp_path_factory):
+    """A `reports` folder with the plan and the published figures, and nothing made yet."""
+    folder = tmp_path_factory.mktemp("reports")
+    shutil.copy(ROOT / "reports" / "plan.toml", folder)
+    shutil.copytree(ROOT / "reports" / "published", folder / "published")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def first_run(quick_folder):
+    """What became of each notebook. They are run once for all tests: minutes. As they ran, they lie in
+    quick/notebooks."""
+    return {outcome.notebook: outcome for outcome in run_quick(quick_folder).notebooks}

@@ -1,10 +1,10 @@
 """Every notebook is run in the quick profile, as `make report` does, into a folder of its own."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import run_quick
 
 from labkit import reports
 
@@ -12,23 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A `reports` folder with the plan and the published figures, and nothing made yet."""
-    folder = tmp_path_factory.mktemp("reports")
-    shutil.copy(ROOT / "reports" / "plan.toml", folder)
-    shutil.copytree(ROOT / "reports" / "published", folder / "published")
-    return folder
-
-
-def run(folder, said=None):
-    say = said.append if said is not None else print
-    return reports.report("quick", data_dir=folder / "no data", reports_dir=folder, say=say)
-
-
-@pytest.fixture(scope="module")
-def first_run(folder):
-    return {outcome.notebook: outcome for outcome in run(folder).notebooks}
+@pytest.fixture
+def folder(quick_folder):
+    return quick_folder
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,7 +43,7 @@ def test_page_holds_its_pictures_and_needs_no_network(first_run, folder, name):
 
 def test_nothing_changed_nothing_run(first_run, folder):
     rows = {path: path.stat().st_mtime_ns for path in (folder / "quick" / "rows").glob("*.json")}
-    again = run(folder)
+    again = run_quick(folder)
     assert {outcome.state for outcome in again.notebooks} == {"unchanged"} and again.rows_trained == 0
     assert {path: path.stat().st_mtime_ns for path in (folder / "quick" / "rows").glob("*.json")} == rows
 
@@ -65,7 +51,7 @@ def test_nothing_changed_nothing_run(first_run, folder):
 def test_kept_rows_are_not_trained_again(first_run, folder):
     """A notebook that has to be run again (here its page is gone) finds its rows."""
     (folder / "quick" / "notebooks" / "02_base_model.html").unlink()
-    again = run(folder)
+    again = run_quick(folder)
     states = {outcome.notebook: outcome.state for outcome in again.notebooks}
     assert (
         states.pop("02_base_model") == "done"
