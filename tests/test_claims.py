@@ -60,6 +60,7 @@ NAME = re.compile(
     r"|\*\*\w+ \d+\.|^#+ \d+|^\d+\. ",
     re.MULTILINE,
 )
+LINKED = re.compile(r"\[([^\]]*)\]\(glossary\.ipynb#[^)]*\)")
 RESULT = re.compile(r"`(?:full|quick)`|GENKI|FER2013|CK\+|CelebA|the report|published")
 
 
@@ -67,8 +68,10 @@ RESULT = re.compile(r"`(?:full|quick)`|GENKI|FER2013|CK\+|CelebA|the report|publ
 
 
 def cells(path: Path, kind: str) -> list[str]:
+    """The cells of a kind; a word that leads to the glossary reads as the word."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+    found = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+    return [LINKED.sub(r"\1", text) for text in found]
 
 
 def blank(text: str) -> str:
