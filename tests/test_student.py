@@ -389,3 +389,11 @@ def test_the_teachers_table_says_what_the_notebooks_hold():
         minutes = re.search(r"your work \| about (\d+) minutes", notebook.cells[0].source)[1]
         points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in notebook.cells)
         assert rows[name] == f"{minutes} | {points}"
+
+
+def test_colabs_cell_by_hand_is_the_same():
+    text = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    by_hand = re.search(r"by hand.*?```python\n(.*?)```", text, re.DOTALL)[1]
+    lines = {line.strip() for line in colab_cell("OWNER/REPO").splitlines()}
+    left_out = {line for line in lines if line.startswith(("#", 'if "google.colab"'))}
+    assert {line.strip() for line in by_hand.splitlines()} == lines - left_out
