@@ -255,3 +255,17 @@ def test_what_a_cell_says_of_its_figure_is_read_out(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
     pages.write_notebook(tmp_path / "n.ipynb", tmp_path / "n.html", "quick")
     assert 'alt="Two curves that cross"' in (tmp_path / "n.html").read_text(encoding="utf-8")
+
+
+def test_a_report_has_the_glossary_beside_its_notebooks(house):
+    """Where the notebooks have one: it is not run, and links those that have a page."""
+    text = "### Loss\n\nTaught in [good](good.ipynb) and [other](other.ipynb)."
+    cells = [nbformat.v4.new_markdown_cell(text)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), house / "notebooks" / "glossary.ipynb")
+    outcomes, _ = report(house)
+    assert [outcome.notebook for outcome in outcomes] == ["bad", "good"]
+    folder = house / "reports" / "quick"
+    page = (folder / "notebooks" / "glossary.html").read_text(encoding="utf-8")
+    assert '<a href="good.html">good</a> and other.' in page and 'id="Loss"' in page
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    assert index.count("notebooks/glossary.html") == 1

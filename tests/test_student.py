@@ -6,8 +6,11 @@ solution away; a copy that is filled in runs from its own folder.
 
 import ast
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -261,6 +264,111 @@ def test_a_folder_called_notebooks_would_hide_the_data(tmp_path):
     assert not (tmp_path / "notebooks").exists()
 
 
+def test_copies_for_binder_and_colab_have_badges_and_one_cell_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(student, "ROOT", tmp_path)
+    assert run(tmp_path / "my class" / "1", "--repository", "some-one/my.lab").exit_code == 0
+    for name, source in SOURCES.items():
+        made = nbformat.read(tmp_path / "my class" / "1" / f"{name}.ipynb", as_version=4)
+        nbformat.validate(made)
+        title, _, first, second = made.cells[0].source.splitlines()[:4]
+        place = f"my%20class/1/{name}.ipynb"  # as in the repository, whose top is the lab's
+        assert title == source.cells[0].source.splitlines()[0]
+        assert first.endswith(f"(https://mybinder.org/v2/gh/some-one/my.lab/HEAD?urlpath=lab/tree/{place})")
+        assert second.endswith(
+            f"(https://colab.research.google.com/github/some-one/my.lab/blob/main/{place})"
+        )
+        cells = student.students_copy(source).cells
+        assert [cell.source for cell in made.cells[2:]] == [cell.source for cell in cells[1:]]
+        code = next(cell for cell in made.cells if cell.cell_type == "code")
+        assert code.id == "colab" and code.source == colab_cell("some-one/my.lab")
+    copied = nbformat.read(tmp_path / "my class" / "1" / "glossary.ipynb", as_version=4)
+    assert copied == nbformat.read(ROOT / "notebooks" / "glossary.ipynb", as_version=4), "nothing to run"
+
+
+def test_copies_elsewhere_are_expected_in_a_folder_of_the_same_name(tmp_path):
+    assert run(tmp_path / "class", "--repository", "a/b", "--solutions").exit_code == 0
+    made = nbformat.read(tmp_path / "class" / "02_base_model.ipynb", as_version=4)
+    assert "lab/tree/class/02_base_model.ipynb" in made.cells[0].source and student.exercises(made)
+
+
+@pytest.mark.parametrize("name", ["face-lab", "https://github.com/a/b", "a/b/c", "a/b; rm"])
+def test_a_repository_is_owner_and_name(tmp_path, name):
+    done = run(tmp_path / "class", "--repository", name)
+    assert isinstance(done.exception, ValueError) and "expected OWNER/REPO" in str(done.exception)
+    assert not (tmp_path / "class").exists()
+
+
+def colab_cell(repository: str) -> str:
+    return student.SET_UP.format(repository=repository, name=repository.split("/")[1])
+
+
+@pytest.fixture
+def session(tmp_path):
+    """Runs the cell as it stands in a fresh Python, twice, with a local repository in place of the address;
+    pip is noted and not called. `session(colab)` gives what it says in the end."""
+    source = tmp_path / "source"
+    left_out = shutil.ignore_patterns("__pycache__", "weights")
+    shutil.copytree(ROOT / "labkit", source / "labkit", ignore=left_out)
+    (source / "notebooks").mkdir()
+    (source / "notebooks" / "a.ipynb").write_text("{}")
+    git = ["git", "-C", str(source), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "content").mkdir()
+    before = """import subprocess, sys, types
+called, real = [], subprocess.run
+def noted(command, **options):
+    words = [str(word) for word in command]
+    called.append(words)
+    return None if "pip" in words else real(words, **options)
+subprocess.run = noted
+if {colab}:
+    sys.modules["google.colab"] = types.ModuleType("google.colab")
+"""
+    after = """
+subprocess.run = real
+import json, labkit
+from labkit import places
+told = {"called": called, "cwd": os.getcwd(), "labkit": labkit.__file__}
+print(json.dumps(told | {"data": str(places.place("../data").resolve())}))
+"""
+    environment = os.environ | {
+        "HOME": str(tmp_path / "home"),
+        "USERPROFILE": str(tmp_path / "home"),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{source.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/a/lab",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def told(colab: bool) -> dict:
+        code = before.format(colab=colab) + 2 * (colab_cell("a/lab") + "\n") + after
+        python = [sys.executable, "-c", code]
+        content = tmp_path / "content"
+        done = subprocess.run(python, cwd=content, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return told
+
+
+def test_on_colab_the_first_cell_fetches_the_lab_and_goes_there(session, tmp_path):
+    told, lab = session(True), tmp_path / "home" / "lab"
+    clone, *pips = told["called"]
+    assert clone == ["git", "clone", "--depth=1", "https://github.com/a/lab", str(lab)]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(lab)]
+    assert pips == [install, install], "fetched once, however often the cell is run"
+    assert Path(told["cwd"]) == lab / "notebooks" and Path(told["data"]) == lab / "data"
+    assert Path(told["labkit"]) == lab / "labkit" / "__init__.py"
+
+
+def test_elsewhere_the_first_cell_does_nothing(session, tmp_path):
+    told = session(False)
+    assert told["called"] == [] and list((tmp_path / "home").iterdir()) == []
+    assert Path(told["cwd"]) == tmp_path / "content" and Path(told["labkit"]).parent == ROOT / "labkit"
+
+
 def test_an_exercise_without_marks_or_check_is_named():
     source = nbformat.from_dict(SOURCES["02_base_model"].copy())
     cells = [cell.copy() for cell in source.cells]
@@ -281,3 +389,11 @@ def test_the_teachers_table_says_what_the_notebooks_hold():
         minutes = re.search(r"your work \| about (\d+) minutes", notebook.cells[0].source)[1]
         points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in notebook.cells)
         assert rows[name] == f"{minutes} | {points}"
+
+
+def test_colabs_cell_by_hand_is_the_same():
+    text = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    by_hand = re.search(r"by hand.*?```python\n(.*?)```", text, re.DOTALL)[1]
+    lines = {line.strip() for line in colab_cell("OWNER/REPO").splitlines()}
+    left_out = {line for line in lines if line.startswith(("#", 'if "google.colab"'))}
+    assert {line.strip() for line in by_hand.splitlines()} == lines - left_out

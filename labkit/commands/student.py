@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -25,6 +26,22 @@ MARKED = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION *\n(.*?)^[ \t]*### END SOLUTION *$", re.MULTILINE | re.DOTALL
 )
 ANSWER = re.compile(r"<details>\s*<summary>Answer</summary>.*?</details>\n*", re.DOTALL)
+# Editable, since the lab finds data and plan beside its package; a kernel that runs already does not see a
+# package installed so, hence sys.path.
+SET_UP = """\
+# On Colab this fetches the lab and installs it, once a session. Anywhere else it does nothing.
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+if "google.colab" in sys.modules:
+    lab = Path.home() / "{name}"
+    if not lab.exists():
+        subprocess.run(["git", "clone", "--depth=1", "https://github.com/{repository}", lab], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", lab], check=True)
+    sys.path.insert(0, str(lab))
+    os.chdir(lab / "notebooks")"""
 GOES_ON = "raises-exception"  # Jupyter runs the cells below a cell with this tag whatever happens in it
 
 
@@ -113,7 +130,30 @@ def students_copy(notebook):
     return made
 
 
-def write_copies(out: Path, solutions: bool = False) -> list[Path]:
+def online(notebook, repository: str, path: str):
+    """A copy that can be opened on Binder and Colab: two badges below its title, and as its first cell of
+    code what Colab needs.
+
+    Args:
+        notebook: a copy as students get it; is not changed.
+        repository: OWNER/REPO on GitHub, which holds the lab and the copies.
+        path: of the copy in there.
+    """
+    import nbformat
+
+    made, place = copy.deepcopy(notebook), quote(path)
+    binder = f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/{place}"
+    colab = f"https://colab.research.google.com/github/{repository}/blob/main/{place}"
+    badges = f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})\n"
+    badges += f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"
+    title, _, text = made.cells[0].source.partition("\n")
+    made.cells[0].source = f"{title}\n\n{badges}\n{text}"
+    set_up = SET_UP.format(repository=repository, name=repository.partition("/")[2])
+    made.cells.insert(1, nbformat.v4.new_code_cell(set_up, id="colab"))
+    return made
+
+
+def write_copies(out: Path, solutions: bool = False, repository: str = "") -> list[Path]:
     """Write a copy of every notebook and of the glossary; all of them or none.
 
     The copies find data and reports wherever they lie (`labkit.places.place`), except in another folder
@@ -122,23 +162,32 @@ def write_copies(out: Path, solutions: bool = False) -> list[Path]:
     Args:
         out: the folder; is made where it is missing.
         solutions: leave solutions and answers in.
+        repository: OWNER/REPO, for copies that open on Binder and Colab, see `online`; "" = none. The copies
+            lie there where `out` lies in this checkout, or in a folder of its name.
 
     Returns:
         The files, in the order of the notebooks.
 
     Raises:
-        ValueError: for a folder called `notebooks`.
+        ValueError: for a folder called `notebooks`, and for a repository that is not OWNER/REPO.
         FileExistsError: where one of the files is there: it may be a student's work.
     """
     import nbformat
 
     if out.resolve().name == "notebooks":
         raise ValueError(f"{out}: a folder called notebooks is taken for the lab's own; give another name")
+    if repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise ValueError(f"repository: expected OWNER/REPO, as in github.com/OWNER/REPO, got '{repository}'")
+    inside = out.resolve().is_relative_to(ROOT)
+    folder = out.resolve().relative_to(ROOT).as_posix() if inside else out.resolve().name
     texts = {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         exercises(notebook)  # each has its solution and its check
-        texts[out / path.name] = nbformat.writes(notebook if solutions else students_copy(notebook))
+        made = notebook if solutions else students_copy(notebook)
+        if repository and any(cell.cell_type == "code" for cell in made.cells):
+            made = online(made, repository, f"{folder}/{path.name}")
+        texts[out / path.name] = nbformat.writes(made)
     for path in texts:
         if path.exists():
             raise FileExistsError(f"{path} is there and may be somebody's work; nothing was written")
@@ -165,12 +214,21 @@ def student(
     solutions: Annotated[
         bool, typer.Option("--solutions", help="Leave solutions and answers in: the teacher's copies.")
     ] = False,
+    repository: Annotated[
+        str,
+        typer.Option(
+            "--repository",
+            metavar="OWNER/REPO",
+            help="On GitHub, with the lab and the copies: each gets badges for Binder and Colab, and what "
+            "Colab needs.",
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write the students' copies of all notebooks: exercises to fill in with their hints and checks, no
     solutions, no answers to questions. They run from any folder, with this checkout's labkit. A file that is
     there is never overwritten."""
-    written = write_copies(out, solutions)
+    written = write_copies(out, solutions, repository)
     kind = "with solutions and answers" if solutions else "without solutions and answers"
     result = {"out": str(out), "solutions": solutions, "notebooks": [path.name for path in written]}
     show(result, as_json, f"{len(written)} notebooks {kind} in {out}")
