@@ -16,8 +16,8 @@ says where its numbers come from:
 `holds = "g[0] > g[1]"` beside a source of numbers replaces the comparison: g are the numbers found. It is for
 sentences without numbers, and for trainings, whose results move from machine to machine.
 
-A number has to be claimed if it is decimal, a percentage, written with a thousands comma, or any number in
-a sentence that names `full`, `quick`, a real data set or the report. Not read: code, formulas, links, the
+A number has to be claimed if it is decimal, a percentage, of three digits or more, or any number in a
+sentence that names `full`, `quick`, a real data set or the report. Not read: code, formulas, links, the
 table at the head of a notebook, hints, lists of sources, and the quiz where it names none of these.
 """
 
@@ -57,7 +57,7 @@ HEADER = re.compile(r"\A# [^\n]*\n.*(?:\n\|[^\n]*)+", re.DOTALL)  # the title an
 QUIZ = re.compile(r"^## Quiz$", re.MULTILINE)
 PREMISE = re.compile(r"\*\*(?:Questions?\b|Exercise\b|\d\.)")  # how a question begins, or one of the quiz
 NAME = re.compile(
-    r"[Nn]otebooks? \d\d(?:(?:, | and )\d\d)*|[Ss]ections? \d+|CK\+\d+|\b(?:1[89]|20)\d\d\b|\d+×\d+"
+    r"[Nn]otebooks? \d\d(?:(?:, | and )\d\d)*|[Ss]ections? \d+|CK\+\d+|\b(?:1[789]|20)\d\d(?:/\d+)?\b|\d+×\d+"
     r"|\*\*(?:\w+ )?\d+\.|^#+ \d+|^\d+\. ",
     re.MULTILINE,
 )
@@ -93,7 +93,8 @@ def to_claim(text: str) -> list[tuple[int, str]]:
     return [
         (place, number)
         for place, number in numbers
-        if RESULT.search(sentence_at(text, place)) or (place < quiz and re.search(r"[.,%]|per cent", number))
+        if RESULT.search(sentence_at(text, place))
+        or (place < quiz and re.search(r"[.%]|per cent|\d{3}", number))
     ]
 
 
@@ -352,7 +353,8 @@ def test_a_number_without_a_claim_is_noticed():
     ("text", "found"),
     [
         ("It gains 0.226 there, 43 % of 1,500 faces.", ["0.226", "43 %", "1,500"]),
-        ("From −0.003 to 0.5: `x = 0.7` and $y = 0.8$ are code, and 12 faces are few.", ["−0.003", "0.5"]),
+        ("From −0.003 to 0.5: `x = 0.7` and $y = 0.8$ are code, 12 faces few.", ["−0.003", "0.5"]),
+        ("We train on only 320 images from 64 people, under Regulation 2024/1689.", ["320"]),
         ("In `full` 12 of them have it. In all 13.", ["12"]),
         ("Of FER2013's faces, 48×48 pixels each (Goodfellow 2013, notebook 05), 12 are black.", ["12"]),
         ("**Exercise 2.** Ten.\n\n<details><summary>Second hint</summary>\n\nIt is 0.5.\n</details>", []),
