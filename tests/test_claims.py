@@ -390,3 +390,10 @@ def test_numbers_agree_as_they_are_written(written, value, right):
 def test_a_table_is_read_as_text():
     page = "<style>a</style><table><tr><th></th><th>model</th></tr>\n<tr><td>1</td>\n<td>A &amp; B</td></tr>"
     assert html_to_text(page).split("\n")[1].split("  ")[:2] == ["1", "A & B"]
+
+
+def test_a_claim_of_a_kept_row():
+    claim = {"text": "It reads 0.9463.", "row": "77312e54758d8a73", "value": "metrics.test.smile.accuracy"}
+    check(claim, ["It reads 0.9463."])
+    with pytest.raises(AssertionError, match="is written"):
+        check(claim | {"text": "It reads 0.9513."}, ["It reads 0.9513."])
