@@ -118,11 +118,12 @@ ATTRIBUTES = "16k3 relu bn P d25 32k3 relu bn P d25 32k3 relu bn P d25"
 ARCHITECTURES = {
     "smile-base": Net("1x64 2x32 2x16 1x8"),
     "smile-final": Net("1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2, pool=True),
-    # Each without one ingredient of "smile-final" (table smile-parts, notebook 04).
+    # Each without one ingredient of "smile-final", the last without four (table smile-parts, notebook 04).
     "smile-final-not-normalised": Net("1x64 1x32 2x16 2x8", width=2, dropout=0.2, pool=True),
     "smile-final-not-pooled": Net("1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2),
     "smile-final-narrow": Net("1x64 1x32 2x16 2x8", normalise=True, dropout=0.2, pool=True),
     "smile-final-no-dropout": Net("1x64 1x32 2x16 2x8", normalise=True, width=2, pool=True),
+    "smile-final-bare": Net("1x64 1x32 2x16 2x8", normalise=True),
     "smile-even": Net(
         "1x64 1x32 2x16 2x8", normalise=True, width=2, dropout=0.2, pool=True, instance_norm=True
     ),
