@@ -32,7 +32,8 @@ GROUPS = {
     "reports": ("plan", "tables", "reports", "search"),
     "this machine": ("bench", "doctor", "torchvision_on_cpu"),
 }
-COLOURS = dict(zip(GROUPS, ("#0072B2", "#A84300", "#00714F", "#8749F2", "#555555")))  # each 4.5:1 on white or more
+# Each 4.5:1 on white or more.
+COLOURS = dict(zip(GROUPS, ("#0072B2", "#A84300", "#00714F", "#8749F2", "#555555")))
 
 
 def room_of(module: str) -> str:
