@@ -112,7 +112,8 @@ def test_the_copy_still_follows_the_plan_of_the_house(copy):
 def test_every_path_and_name_that_the_questions_give_is_there():
     answers = re.findall(r"^\| .*\? \| (.*) \|$", TEXT, re.MULTILINE)
     assert len(answers) == 11
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "labkit").rglob("*.py"))
+    files = [*(ROOT / "labkit").rglob("*.py"), *(ROOT / "tests").glob("*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
     for name in re.findall("`([^`]+)`", " ".join(answers)):
         if "/" in name:
             assert (ROOT / name).exists(), name
