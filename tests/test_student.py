@@ -345,6 +345,23 @@ def test_copies_elsewhere_are_expected_in_a_folder_of_the_same_name(tmp_path):
     assert "lab/tree/class/02_base_model.ipynb" in made.cells[0].source and student.exercises(made)
 
 
+def test_copies_that_are_committed_are_left_alone_by_the_hooks(tmp_path):
+    """As docs/teaching.md says, with the folder's name in pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = text.replace("extend-exclude = [", 'extend-exclude = ["my_class", ')
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    written = student.write_copies(tmp_path / "my_class", repository="a/b")
+    before = [path.read_bytes() for path in written]
+    hooks = re.findall(r"entry: (ruff .*)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert len(hooks) == 2
+    for hook in [*hooks, "ruff check .", "ruff format --check ."]:  # the last two are those of `make lint`
+        files = [] if hook.endswith(".") else [str(path) for path in written]
+        command = [sys.executable, "-m", *hook.split(), *files]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{hook}: {done.stdout}"
+    assert [path.read_bytes() for path in written] == before
+
+
 @pytest.mark.parametrize(
     "name",
     [
