@@ -66,6 +66,51 @@ def test_the_solution_passes(id, capsys):
     assert capsys.readouterr().out.startswith("Right")
 
 
+OTHER_STYLES = {  # right, though written in another way than the solution: loops, lists, other marks
+    "02-convolution": """
+places = range(padded.shape[0] - k + 1), range(padded.shape[1] - k + 1)
+sums = [[(padded[y : y + k, x : x + k] * kernel).sum() for x in places[1]] for y in places[0]]
+""",
+    "03-parse": """
+for block in text.split():
+    parts = block.split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ValueError(f"{block}: expected NxS")
+    layers, size = map(int, parts)
+    if groups and groups[-1][1] != 2 * size:
+        raise ValueError(f'"{block}" should have half the size')
+    groups.append((layers, size))
+""",
+    "06-rates": """
+return [10 ** rng.uniform(math.log10(low), math.log10(high)) for _ in range(n)]
+""",
+    "12-lambert": """
+length = sum(x * x for x in lamp) ** 0.5
+cosines = [sum(a * b for a, b in zip(normal, lamp)) / length for normal in normals]
+bright = [around + (1 - around) * max(0, cosine) for cosine in cosines]
+""",
+    "13-weights": """
+known = [label for label in labels if label != UNLABELLED]
+counts = [known.count(one) for one in range(classes)]
+weights = [len(known) / (classes * count) if count else 1.0 for count in counts]
+""",
+    "13-untied": """
+crossings = {}
+for i, pair in enumerate(zip(label, group)):
+    if pair[0] != UNLABELLED:
+        crossings.setdefault(pair, []).append(i)
+smallest = min(map(len, crossings.values()))
+chosen = [int(i) for one in crossings.values() for i in rng.choice(one, smallest, replace=False)]
+""",
+}
+
+
+@pytest.mark.parametrize("id", OTHER_STYLES)
+def test_a_right_answer_in_another_style_passes(id, capsys):
+    check(id, OTHER_STYLES[id])
+    assert capsys.readouterr().out.startswith("Right")
+
+
 @pytest.mark.parametrize("id", EXERCISES)
 def test_the_empty_cell_fails_and_says_why(id):
     """In the check, not in the cell itself: so an exercise asks for the inside of a function."""
@@ -258,6 +303,15 @@ def test_copies_are_all_written_or_none(tmp_path, monkeypatch):
     assert list((tmp_path / "class").iterdir()) == []
 
 
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "class").write_text("a list of students", encoding="utf-8")
+    for out in (tmp_path / "class", tmp_path / "class" / "first"):
+        done = run(out)
+        assert isinstance(done.exception, NotADirectoryError)
+        assert str(done.exception) == f"{tmp_path / 'class'} is a file; give a folder"
+    assert (tmp_path / "class").read_text(encoding="utf-8") == "a list of students"
+
+
 def test_a_folder_called_notebooks_would_hide_the_data(tmp_path):
     done = run(tmp_path / "notebooks")
     assert isinstance(done.exception, ValueError) and "give another name" in str(done.exception)
@@ -291,7 +345,38 @@ def test_copies_elsewhere_are_expected_in_a_folder_of_the_same_name(tmp_path):
     assert "lab/tree/class/02_base_model.ipynb" in made.cells[0].source and student.exercises(made)
 
 
-@pytest.mark.parametrize("name", ["face-lab", "https://github.com/a/b", "a/b/c", "a/b; rm"])
+def test_copies_that_are_committed_are_left_alone_by_the_hooks(tmp_path):
+    """As docs/teaching.md says, with the folder's name in pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = text.replace("extend-exclude = [", 'extend-exclude = ["my_class", ')
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    written = student.write_copies(tmp_path / "my_class", repository="a/b")
+    before = [path.read_bytes() for path in written]
+    hooks = re.findall(r"entry: (ruff .*)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert len(hooks) == 2
+    for hook in [*hooks, "ruff check .", "ruff format --check ."]:  # the last two are those of `make lint`
+        files = [] if hook.endswith(".") else [str(path) for path in written]
+        command = [sys.executable, "-m", *hook.split(), *files]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{hook}: {done.stdout}"
+    assert [path.read_bytes() for path in written] == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "face-lab",
+        "https://github.com/a/b",
+        "a/b/c",
+        "a/b; rm",
+        "a/b/",
+        "a/b.git",
+        "a/..",
+        "../b",
+        "-/b",
+        "ä/b",
+    ],
+)
 def test_a_repository_is_owner_and_name(tmp_path, name):
     done = run(tmp_path / "class", "--repository", name)
     assert isinstance(done.exception, ValueError) and "expected OWNER/REPO" in str(done.exception)

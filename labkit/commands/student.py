@@ -42,6 +42,7 @@ if "google.colab" in sys.modules:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", lab], check=True)
     sys.path.insert(0, str(lab))
     os.chdir(lab / "notebooks")"""
+OWNER_AND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.\.?$)(?!.*\.git$)[A-Za-z0-9._-]+")  # as on GitHub
 GOES_ON = "raises-exception"  # Jupyter runs the cells below a cell with this tag whatever happens in it
 
 
@@ -170,14 +171,18 @@ def write_copies(out: Path, solutions: bool = False, repository: str = "") -> li
 
     Raises:
         ValueError: for a folder called `notebooks`, and for a repository that is not OWNER/REPO.
+        NotADirectoryError: where a file stands in place of the folder, or of one above it.
         FileExistsError: where one of the files is there: it may be a student's work.
     """
     import nbformat
 
     if out.resolve().name == "notebooks":
         raise ValueError(f"{out}: a folder called notebooks is taken for the lab's own; give another name")
-    if repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+    if repository and not OWNER_AND_NAME.fullmatch(repository):
         raise ValueError(f"repository: expected OWNER/REPO, as in github.com/OWNER/REPO, got '{repository}'")
+    for path in (out, *out.parents):
+        if path.is_file():
+            raise NotADirectoryError(f"{path} is a file; give a folder")
     inside = out.resolve().is_relative_to(ROOT)
     folder = out.resolve().relative_to(ROOT).as_posix() if inside else out.resolve().name
     texts = {}
