@@ -131,16 +131,7 @@ def report(
         return outcome
 
     say(f"{len(names)} notebooks, {min(jobs, len(names))} at a time")
-    order, here = _longest_first(names, plan), Path.cwd()
-    with _share_of_cores(min(jobs, len(names))), ThreadPoolExecutor(jobs) as pool:
-        try:
-            done = dict(zip(order, pool.map(run, order)))
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            _end_kernels()
-            raise
-        finally:
-            os.chdir(here)  # papermill changes it for the whole process, and its threads overtake each other
+    done = _side_by_side(run, _longest_first(names, plan), jobs)
     for name in names:  # once more, now that all have written: some share tables
         if done[name].state != "failed":
             stamp = _stamp(name, parameters, plan, folder, data_dir)
@@ -149,6 +140,20 @@ def report(
         pages.write_glossary(NOTEBOOKS / f"{pages.GLOSSARY}.ipynb", folder / "notebooks", profile)
     rows = sum(path.stat().st_mtime >= began for path in (folder / "rows").glob("*.json"))
     return Report([done[name] for name in names], rows, pages.write(plan, profile, folder))
+
+
+def _side_by_side(run: Callable[[str], Outcome], names: list[str], jobs: int) -> dict[str, Outcome]:
+    """What became of each notebook, so many run at a time; the first of the list begin first."""
+    here = Path.cwd()
+    with _share_of_cores(min(jobs, len(names))), ThreadPoolExecutor(jobs) as pool:
+        try:
+            return dict(zip(names, pool.map(run, names)))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_kernels()
+            raise
+        finally:
+            os.chdir(here)  # papermill changes it for the whole process, and its threads overtake each other
 
 
 def _end_kernels() -> None:
