@@ -248,6 +248,20 @@ def test_a_widget_is_shown_as_its_picture(tmp_path):
     assert "<script" not in page and "Box()" not in page
 
 
+def test_progress_bars_are_not_on_the_page(tmp_path):
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}}
+    bar = widget | {"text/plain": "  0%|          | 0/10 [00:00<?, ?epoch/s]"}
+    outputs = [
+        nbformat.v4.new_output("display_data", bar),
+        nbformat.v4.new_output("stream", text="90% | done"),
+    ]
+    cells = [nbformat.v4.new_code_cell("train()", outputs=outputs)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    pages.write_notebook(tmp_path / "n.ipynb", tmp_path / "n.html", "quick")
+    page = (tmp_path / "n.html").read_text(encoding="utf-8")
+    assert "epoch/s" not in page and "90% | done" in page
+
+
 def test_what_a_cell_says_of_its_figure_is_read_out(tmp_path):
     said = {"image/png": {"alt": "Two curves that cross"}}
     output = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="}, metadata=said)

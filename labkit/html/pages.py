@@ -276,16 +276,25 @@ def _links_to_pages(content: str, has_page: Callable[[str], bool]) -> str:
 
 
 def _prepare_cells(notebook, section: str) -> None:
-    """Formulas become MathML, and a figure says to which section it belongs, the first being `section`."""
+    """Formulas become MathML, progress bars go, and a figure says to which section it belongs, the first
+    being `section`."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             section = (re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE) or [section])[-1]
             cell.source = formulas_to_mathml(cell.source)
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
         # For those who hear the page: what the cell says of its figure, or at least where it belongs.
         for output in cell.get("outputs", []):
             picture = output.get("metadata", {}).setdefault("image/png", {})
             picture.setdefault("alt", f"Figure of section {section}")
         cell.pop("outputs_hidden", None)
+
+
+def _is_progress(output) -> bool:
+    """A bar of tqdm, which stands still at what it first said."""
+    shown = output.get("data", {})
+    return "image/png" not in shown and re.search(r"\d+%\|", shown.get("text/plain", "")) is not None
 
 
 def _exporter():
