@@ -215,7 +215,7 @@ def _provenance_line(p: dict) -> str:
         return p.get("measured", "No row finished.")
     made = f"{p['made'][0][:16].replace('T', ' ')} to {p['made'][1][:16].replace('T', ' ')} UTC"
     parts = [
-        f"{p['rows']} trainings, {p['training_seconds']:.0f} s in all",
+        f"{p['rows']} training{'s' * (p['rows'] != 1)}, {p['training_seconds']:.0f} s in all",
         f"data {', '.join(p['data'])}",
         f"seeds {', '.join(p['seeds'])}",
         f"epochs {', '.join(p['epochs'])}",
